@@ -1,0 +1,13 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What the program says when the user's input cannot be used."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Input that cannot be used: one sentence with what is wrong, where, and the remedy.
+
+    The command line prints the message as one line and exits with code 2; no traceback.
+    """

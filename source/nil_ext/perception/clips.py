@@ -1,0 +1,92 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Histories of frames: the ring each environment keeps, and the same view of the reference."""
+
+from __future__ import annotations
+
+import torch
+
+
+class ClipRing:
+    """The newest frames of each environment, read as clips.
+
+    The first push after a reset stands for the whole history before it (start padding). All writes are in place and
+    nothing waits for the device.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        clip_length: int = 8,
+        stride: int = 1,
+        feature_shape: tuple[int, ...] = (),
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ):
+        """Allocate the ring.
+
+        Args:
+            num_envs: number N of environments.
+            clip_length: frames n_T in a clip.
+            stride: pushes between neighbouring frames of a clip.
+            feature_shape: shape of one stored frame.
+            dtype: type of the stored frames.
+            device: where the ring lives.
+        """
+        self.depth = (clip_length - 1) * stride + 1
+        """Pushes that a clip looks back over."""
+        self._buffer = torch.zeros((num_envs, self.depth, *feature_shape), dtype=dtype, device=device)
+        self._count = torch.zeros(num_envs, dtype=torch.long, device=device)  # pushes since the reset
+        self._rows = torch.arange(num_envs, device=device)
+        self._back = torch.arange(clip_length - 1, -1, -1, device=device) * stride  # (n_T,) oldest first
+
+    def reset(self, env_ids: torch.Tensor | None = None) -> None:
+        """Forget the history of some environments.
+
+        Args:
+            env_ids: indices (long), a mask (N,) bool, or None for all.
+        """
+        zero_rows(self._count, env_ids)
+
+    def push(self, features: torch.Tensor, env_ids: torch.Tensor | None = None) -> None:
+        """Add the newest frame.
+
+        Args:
+            features: (N, *feature_shape), or (len(env_ids), *feature_shape).
+            env_ids: indices of the environments that have a new frame; None for all.
+        """
+        rows = self._rows if env_ids is None else env_ids
+        self._buffer[rows, self._count[rows] % self.depth] = features
+        self._count[rows] += 1
+
+    def clip(self, env_ids: torch.Tensor | None = None) -> torch.Tensor:
+        """Clips (N or len(env_ids), n_T, *feature_shape), oldest frame first, newest last."""
+        rows = self._rows if env_ids is None else env_ids
+        wanted = (self._count[rows].unsqueeze(1) - 1 - self._back).clamp(min=0)
+        return self._buffer[rows.unsqueeze(1), wanted % self.depth]
+
+
+def zero_rows(values: torch.Tensor, env_ids: torch.Tensor | None) -> None:
+    """Set entries of values (N, *) to 0 in place, by indices (long), a mask (N,) bool or None for all.
+
+    Indexed assignment would wait for the device to count a mask's entries; fills do not.
+    """
+    if env_ids is None:
+        values.zero_()
+    elif env_ids.dtype == torch.bool:
+        values.masked_fill_(env_ids, 0)
+    else:
+        values.index_fill_(0, env_ids, 0)
+
+
+def clip_indices(num_frames: int, clip_length: int, stride: int, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Frame indices (T, n_T) of the clip that ends at each frame; before the start stands frame 0."""
+    ends = torch.arange(num_frames, device=device).unsqueeze(1)
+    back = torch.arange(clip_length - 1, -1, -1, device=device) * stride
+    return (ends - back).clamp(min=0)
+
+
+def reference_clips(features: torch.Tensor, clip_length: int, stride: int) -> torch.Tensor:
+    """Clips (T, n_T, *) of the reference's frames (T, *), as a ring would have held them."""
+    return features[clip_indices(len(features), clip_length, stride, features.device)]

@@ -1,0 +1,204 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The reference and its folder on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from nil_ext.errors import InputError
+from nil_ext.reference.cache import build_folder
+from nil_ext.reference.interpolators.linear import interpolate_images, interpolate_motion
+
+SCHEMA = 1
+"""Version of the folder's layout."""
+
+_MANIFEST = "reference.json"
+_WHITE = 255
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A video to imitate, ready for the environment: the robot on pure white, its masks and its rate."""
+
+    frames: np.ndarray
+    """(T, H, W, 3) uint8, pure white outside the masks."""
+    masks: np.ndarray
+    """(T, H, W) bool, True on the robot."""
+    rate: float
+    """Frames per second [Hz]."""
+    meta: dict = field(default_factory=dict)
+    """Task, robot, source and quality; JSON-able."""
+    motion: dict[str, np.ndarray] | None = None
+    """What a sketch knows beyond its pictures: ``joint_names`` (J,), ``joint_pos`` (T, J) [rad], ``joint_vel`` (T, J)
+    [rad/s], ``root_pose`` (T, 7) position [m] and quaternion xyzw, ``root_vel`` (T, 6) [m/s, rad/s]."""
+
+    def __post_init__(self):
+        """Check shapes and types: a broken reference must fail here, not after hours of training."""
+        if self.masks.ndim != 3 or self.masks.dtype != bool or len(self.masks) == 0:
+            raise ValueError(f"masks must be (T, H, W) bool, not {self.masks.shape} {self.masks.dtype}.")
+        if self.frames.shape != (*self.masks.shape, 3) or self.frames.dtype != np.uint8:
+            raise ValueError(f"frames must be {(*self.masks.shape, 3)} uint8, not {self.frames.shape}.")
+        if not (math.isfinite(self.rate) and self.rate > 0):
+            raise ValueError(f"rate must be above 0, not {self.rate}.")
+        if (self.frames[~self.masks] != _WHITE).any():
+            raise ValueError("frames must be pure white outside the masks.")
+        for key, values in (self.motion or {}).items():
+            if key != "joint_names" and len(values) != len(self.masks):
+                raise ValueError(f"motion['{key}'] has {len(values)} frames, the video {len(self.masks)}.")
+
+    def __len__(self) -> int:
+        """Number T of frames."""
+        return len(self.masks)
+
+    @property
+    def duration(self) -> float:
+        """Time of the last frame; the first is at 0 [s]."""
+        return (len(self.masks) - 1) / self.rate
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash (hex) of all that is imitated: frames, masks, rate, motion. Notes in ``meta`` do not count."""
+        content = hashlib.sha256(repr((self.frames.shape, float(self.rate))).encode())
+        content.update(np.ascontiguousarray(self.frames))
+        content.update(np.packbits(self.masks))
+        for key in sorted(self.motion or {}):
+            values = np.ascontiguousarray(self.motion[key])
+            content.update(repr((key, values.shape, values.dtype.str)).encode())
+            content.update(values.tobytes())
+        return content.hexdigest()
+
+    def resample(self, rate: float) -> Reference:
+        """The same video at another rate, by time; frames at the source's own times are exact.
+
+        Args:
+            rate: frames per second of the result [Hz].
+        """
+        if not (math.isfinite(rate) and rate > 0):
+            raise InputError(f"Cannot resample a reference to {rate} Hz: give a rate above 0.")
+        if rate == self.rate:
+            return self
+        count = math.floor(self.duration * rate + 1e-6) + 1
+        positions = np.minimum(np.arange(count) * (self.rate / rate), len(self.masks) - 1)
+        frames, masks = interpolate_images(self.frames, self.masks, positions)
+        motion = None if self.motion is None else interpolate_motion(self.motion, positions)
+        return replace(self, frames=frames, masks=masks, rate=float(rate), motion=motion)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the folder, whole or not at all; an older reference there is replaced.
+
+        Args:
+            folder: where to; refused if something that is no reference stands there.
+        """
+        folder = Path(folder)
+        if folder.exists() and not (folder / _MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} exists and is no reference: choose another place, or remove it first.")
+        with build_folder(folder, replace=True) as temporary:
+            self.write(temporary)
+        return folder
+
+    def write(self, folder: Path) -> None:
+        """Write the files into an existing empty folder."""
+        from nil_ext.reference.preview import write_contact_sheet
+
+        # Everything outside the masks is white, so only the robot's pixels are stored.
+        np.savez_compressed(folder / "frames.npz", differences=_differences(self.frames[self.masks]))
+        np.savez_compressed(folder / "masks.npz", bits=np.packbits(self.masks), shape=np.array(self.masks.shape))
+        if self.motion is not None:
+            np.savez_compressed(folder / "motion.npz", **self.motion)
+        write_contact_sheet(folder / "preview.png", self.frames, self.masks, self.rate)
+        files = sorted(path for path in folder.iterdir() if path.name != _MANIFEST)
+        manifest = {
+            "schema": SCHEMA,
+            "rate": float(self.rate),
+            "shape": list(self.masks.shape),
+            "digest": self.digest,
+            "files": {path.name: _file_hash(path) for path in files},
+            "meta": self.meta,
+        }
+        (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        for path in folder.iterdir():
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Reference:
+        """Read a folder and verify that nothing in it was changed since it was written."""
+        folder = Path(folder)
+        manifest = _read_manifest(folder)
+        for name, expected in manifest["files"].items():
+            path = folder / name
+            if path.name != name or not path.is_file():
+                raise InputError(f"Reference {folder} is incomplete ({name} is missing): prepare it again.")
+            if name != "preview.png" and _file_hash(path) != expected:
+                raise InputError(f"Reference {folder} was changed after it was made ({name}): prepare it again.")
+        try:
+            return cls._from_files(folder, manifest)
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise InputError(f"Reference {folder} cannot be read ({error}): prepare it again.") from error
+
+    @classmethod
+    def _from_files(cls, folder: Path, manifest: dict) -> Reference:
+        """Build the object from files whose hashes are right."""
+        with np.load(folder / "masks.npz", allow_pickle=False) as file:
+            shape = tuple(int(n) for n in file["shape"])
+            masks = np.unpackbits(file["bits"], count=math.prod(shape)).astype(bool).reshape(shape)
+        frames = np.full((*shape, 3), _WHITE, dtype=np.uint8)
+        with np.load(folder / "frames.npz", allow_pickle=False) as file:
+            frames[masks] = _pixels(file["differences"])
+        motion = None
+        if "motion.npz" in manifest["files"]:
+            with np.load(folder / "motion.npz", allow_pickle=False) as file:
+                motion = dict(file)
+        return cls(frames, masks, float(manifest["rate"]), manifest["meta"], motion)
+
+
+def _differences(pixels: np.ndarray) -> np.ndarray:
+    """Differences (3, P) of pixels (P, 3) to their neighbours, red and blue against green; modulo 256.
+
+    Robots are mostly grey and smooth, so these are mostly small: half the size after compression.
+    """
+    planes = pixels.T.copy()
+    planes[[0, 2]] -= planes[1]
+    planes[:, 1:] -= planes[:, :-1].copy()
+    return planes
+
+
+def _pixels(differences: np.ndarray) -> np.ndarray:
+    """Pixels (P, 3) from their differences (3, P)."""
+    planes = np.cumsum(differences, axis=1, dtype=np.uint8)
+    planes[[0, 2]] += planes[1]
+    return planes.T
+
+
+def _read_manifest(folder: Path) -> dict:
+    """The parsed ``reference.json`` of a known schema."""
+    path = folder / _MANIFEST
+    if not path.is_file():
+        raise InputError(f"{folder} is no reference folder ({_MANIFEST} is missing): give a folder that was prepared.")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}): prepare the reference again.") from error
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if schema != SCHEMA:
+        raise InputError(
+            f"{path} has schema {schema}, this version reads {SCHEMA}: prepare the reference again from its video."
+        )
+    if not {"frames.npz", "masks.npz"} <= set(manifest.get("files", {})) or not {"rate", "meta"} <= set(manifest):
+        raise InputError(f"{path} lacks entries: prepare the reference again.")
+    return manifest
+
+
+def _file_hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

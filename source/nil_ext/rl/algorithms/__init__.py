@@ -1,0 +1,9 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Learning algorithms written to rsl_rl's algorithm contract."""
+
+from .bro import BRO
+from .bro_learner import Batch, BroLearner
+
+__all__ = ["BRO", "Batch", "BroLearner"]

@@ -1,0 +1,233 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""BRO: Bigger, Regularized, Optimistic (Nauman et al. 2024), for many environments that step together."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+
+import torch
+from rsl_rl.env import VecEnv
+from rsl_rl.utils import resolve_class, resolve_obs_groups
+from tensordict import TensorDict
+
+from nil_ext.errors import InputError
+from nil_ext.rl.models import BroActor, BroCritic
+from nil_ext.rl.storage import ReplayRing
+
+from .bro_learner import Batch, BroLearner
+
+
+class BRO:
+    """Soft actor-critic with quantile critics, residual networks, an optimistic actor to explore with, and resets.
+
+    This class is rsl_rl's algorithm contract: it acts, fills the replay and decides when to update;
+    :class:`BroLearner` is the update. What many environments need beyond the authors' code: n-step returns, final
+    observations of truncated episodes, updates counted per step of all environments, resets counted in updates and with
+    fresh seeds.
+    """
+
+    def __init__(
+        self,
+        actor: BroActor,
+        critic: BroCritic,
+        replay: ReplayRing,
+        *,
+        gamma: float = 0.99,
+        n_step: int = 1,
+        batch_size: int = 128,
+        updates_per_step: float = 10.0,
+        warmup_transitions: int = 2500,
+        reward_scale: float = 1.0,
+        learning_rate: float = 3e-4,
+        reset_updates: Sequence[int] = (),
+        device: torch.device | str = "cpu",
+        **learner_settings,
+    ) -> None:
+        """Set up the algorithm; settings are those of ``nil_ext.rl.cfg.BroAlgorithmCfg``.
+
+        Args:
+            actor: The policy.
+            critic: The critics.
+            replay: The memory, still empty.
+            gamma: Discount of one step.
+            n_step: Rewards summed before bootstrapping.
+            batch_size: Transitions of one update.
+            updates_per_step: Updates per step of all environments together.
+            warmup_transitions: Transitions collected with uniform actions before the first update.
+            reward_scale: Factor on the rewards the critics see.
+            learning_rate: Learning rate of the networks.
+            reset_updates: Numbers of updates after which networks and optimisers start afresh.
+            device: Where it learns.
+            **learner_settings: Settings of :class:`BroLearner`.
+        """
+        if warmup_transitions > (replay.num_steps - 1) * replay.num_envs:
+            raise InputError(
+                f"warmup_transitions = {warmup_transitions} do not fit the replay of {replay.num_steps - 1} steps of"
+                f" {replay.num_envs} environments; enlarge replay_size."
+            )
+        self.device = device
+        self.replay = replay
+        self.gamma, self.n_step = gamma, n_step
+        self.batch_size, self.updates_per_step = batch_size, updates_per_step
+        self.warmup_transitions = warmup_transitions
+        self.reward_scale = reward_scale
+        self.learning_rate = learning_rate
+        self.reset_updates = frozenset(reset_updates)
+        self.learner = BroLearner(actor, critic, learning_rate=learning_rate, device=device, **learner_settings)
+        self.actor, self.critic = self.learner.actor, self.learner.critic
+
+        self.transitions = 0
+        """Environment steps so far, of all environments together."""
+        self.gradient_steps = 0
+        """Updates so far."""
+        self._credit = 0.0
+        self._actions: torch.Tensor | None = None
+
+    @staticmethod
+    def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> BRO:
+        """Build models, replay and algorithm from the runner's settings."""
+        if cfg.get("multi_gpu") is not None:
+            raise InputError("BRO learns on one device; start it without --distributed.")
+        algorithm_class, settings = resolve_class(cfg["algorithm"])
+        actor_class, actor_cfg = resolve_class(cfg["actor"])
+        critic_class, critic_cfg = resolve_class(cfg["critic"])
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the groups, which params/agent.yaml holds as well
+            cfg["obs_groups"] = resolve_obs_groups(obs, cfg["obs_groups"], ["actor", "critic"])
+        groups = dict.fromkeys([*cfg["obs_groups"]["actor"], *cfg["obs_groups"]["critic"]])
+        replay = ReplayRing(
+            {group: obs[group].shape[-1] for group in groups},
+            env.num_actions,
+            env.num_envs,
+            settings.pop("replay_size") // env.num_envs + 1,
+            settings.pop("final_obs_fraction"),
+            device,
+        )
+        actor = actor_class(obs, cfg["obs_groups"], "actor", env.num_actions, **actor_cfg)
+        critic = critic_class(obs, cfg["obs_groups"], "critic", env.num_actions, **critic_cfg)
+        return algorithm_class(actor, critic, replay, device=device, **settings)
+
+    @torch.no_grad()
+    def act(self, obs: TensorDict) -> torch.Tensor:
+        """Return actions (E, A) in [-1, 1]: uniform during the warm-up, then the exploring actor's."""
+        self.replay.observe(obs)
+        self.actor.update_normalization(obs)
+        self.critic.update_normalization(obs)
+        self._actions = self.learner.explore(self.actor.get_latent(obs))
+        if self.transitions < self.warmup_transitions:
+            self._actions = torch.rand_like(self._actions) * 2.0 - 1.0
+        return self._actions
+
+    @torch.no_grad()
+    def process_env_step(self, obs: TensorDict, rewards: torch.Tensor, dones: torch.Tensor, extras: dict) -> None:
+        """Store the step and credit its updates.
+
+        A done that is no time-out is a termination, whose value ends at zero; a time-out bootstraps from the
+        observation before its reset.
+        """
+        dones = dones.bool()
+        time_outs = extras.get("time_outs")
+        truncated = torch.zeros_like(dones) if time_outs is None else dones & time_outs.to(dones.device).bool()
+        final_obs = extras.get("final_obs")
+        if final_obs is None:
+            if truncated.any():
+                raise InputError(
+                    "The environment reports a time-out but not its final observation; set compute_final_obs=True in"
+                    " the environment's settings."
+                )
+            final_obs = obs
+        final_obs = {group: final_obs[group].to(self.device) for group in self.replay.obs_dims}
+        self.replay.push(self._actions, rewards, dones & ~truncated, truncated, obs, final_obs)
+        self.transitions += len(dones)
+        if len(self.replay) >= max(self.warmup_transitions, self.n_step * len(dones)):
+            self._credit += self.updates_per_step
+
+    def compute_returns(self, obs: TensorDict) -> None:
+        """Do nothing: returns are bootstrapped when a batch is drawn."""
+
+    def update(self) -> dict[str, torch.Tensor]:
+        """Run the credited updates and return the mean of what they report, on the device; empty where none was due."""
+        num_updates = int(self._credit)
+        if num_updates == 0:
+            return {}
+        self._credit -= num_updates
+        batch = self._sample(num_updates * self.batch_size)
+        noise = torch.randn(3, *batch.actions.shape, device=self.device)
+        total, report = 0.0, {}
+        for start in range(0, len(batch.rewards), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            if self.gradient_steps in self.reset_updates:
+                self.learner.reset()
+            report = self.learner.step(batch[part], noise[:, part])
+            self.gradient_steps += 1
+            total = total + torch.stack(list(report.values()))
+        losses = dict(zip(report, (total / num_updates).unbind(), strict=True))
+        return losses | {"final_obs_lost": self.replay.final_obs_lost}
+
+    def train_mode(self) -> None:
+        """Start a rollout: the environment may have been reset since the last one, so episodes in progress are cut."""
+        self.actor.train()
+        self.critic.train()
+        self.replay.cut()
+
+    def eval_mode(self) -> None:
+        """Stop updating the normalisers."""
+        self.actor.eval()
+        self.critic.eval()
+
+    def get_policy(self) -> BroActor:
+        """Return the conservative actor, which evaluation and export use."""
+        return self.actor
+
+    def save(self) -> dict:
+        """Return everything but the replay."""
+        return {
+            **self.learner.state_dict(),
+            "spaces": self._spaces(),
+            "transitions": self.transitions,
+            "gradient_steps": self.gradient_steps,
+            "update_credit": self._credit,
+        }
+
+    def load(self, loaded_dict: dict, load_cfg: dict | None = None, strict: bool = True) -> bool:
+        """Load the parts that ``load_cfg`` names, and return whether training goes on from them.
+
+        Args:
+            loaded_dict: What :meth:`save` returned.
+            load_cfg: Whether to load "actor", "critic", "optimizer" (with the duals) and "iteration" (the counters);
+                None for all.
+            strict: Whether names of parameters must match.
+        """
+        wanted = load_cfg or dict.fromkeys(("actor", "critic", "optimizer", "iteration"), True)
+        if loaded_dict.get("spaces") != self._spaces():
+            raise InputError(
+                f"The checkpoint was trained for {loaded_dict.get('spaces', 'another algorithm')}, this task has"
+                f" {self._spaces()}; choose a checkpoint of the same robot and observations."
+            )
+        self.learner.load_state_dict(loaded_dict, wanted, strict)
+        if not wanted.get("iteration"):
+            return False
+        self.transitions = loaded_dict["transitions"]
+        self.gradient_steps = loaded_dict["gradient_steps"]
+        self._credit = loaded_dict["update_credit"]
+        return True
+
+    def _spaces(self) -> dict:
+        """Return the sizes that a checkpoint must share."""
+        return {"observations": self.replay.obs_dims, "actions": self.replay.num_actions}
+
+    def _sample(self, size: int) -> Batch:
+        """Draw transitions and normalise their observations, whose statistics updates leave alone."""
+        drawn = self.replay.sample(size, self.n_step, self.gamma)
+        return Batch(
+            actor_obs=self.actor.get_latent(drawn.obs),
+            critic_obs=self.critic.get_latent(drawn.obs),
+            actions=drawn.actions,
+            rewards=drawn.rewards * self.reward_scale,
+            discounts=drawn.discounts,
+            next_actor_obs=self.actor.get_latent(drawn.next_obs),
+            next_critic_obs=self.critic.get_latent(drawn.next_obs),
+        )

@@ -1,0 +1,214 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""One update of BRO: losses, optimisers and the networks they act on."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, fields
+
+import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from nil_ext.errors import InputError
+from nil_ext.rl.models import BroActor, BroCritic
+from nil_ext.rl.modules import DualVariables, OptimisticActor, quantile_huber_loss
+
+
+@dataclass
+class Batch:
+    """What one update learns from; observations are normalised. B transitions."""
+
+    actor_obs: torch.Tensor  # (B, D)
+    critic_obs: torch.Tensor  # (B, D')
+    actions: torch.Tensor  # (B, A)
+    rewards: torch.Tensor  # (B,)
+    discounts: torch.Tensor  # (B,), 0 where terminated
+    next_actor_obs: torch.Tensor  # (B, D)
+    next_critic_obs: torch.Tensor  # (B, D')
+
+    def __getitem__(self, index: slice) -> Batch:
+        """Return a part of the batch."""
+        return Batch(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+class BroLearner:
+    """Networks, duals and optimisers of BRO, and the update that moves them. Knows neither environment nor replay.
+
+    Every formula is the authors' JAX code's (naumix/BiggerRegularizedOptimistic, jaxrl/bro), and three of its updates
+    are reproduced to 1e-10 (tests/rl/test_bro_golden.py).
+    """
+
+    def __init__(
+        self,
+        actor: BroActor,
+        critic: BroCritic,
+        *,
+        tau: float = 0.005,
+        learning_rate: float = 3e-4,
+        weight_decay: float = 1e-4,
+        init_alpha: float = 1.0,
+        alpha_learning_rate: float = 3e-4,
+        target_entropy_scale: float = 0.5,
+        optimistic: bool = True,
+        std_multiplier: float = 0.75,
+        kl_target: float = 0.05,
+        optimism_learning_rate: float = 3e-5,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Set up target, optimistic actor, duals and optimisers; settings as in ``nil_ext.rl.cfg.BroAlgorithmCfg``."""
+        self.num_actions = actor.distribution.output_dim
+        self.optimistic, self.std_multiplier = optimistic, std_multiplier
+        self.actor = actor.to(device)
+        self.critic = critic.to(device)
+        self.target = copy.deepcopy(critic.mlp).requires_grad_(False)
+        self.optimistic_actor = OptimisticActor(actor.obs_dim, self.num_actions, actor.hidden_dims, actor.activation)
+        self.optimistic_actor.to(device)
+        self.duals = DualVariables(-target_entropy_scale * self.num_actions, kl_target, init_alpha).to(device)
+
+        def adamw(module: torch.nn.Module) -> torch.optim.Optimizer:
+            return torch.optim.AdamW(module.parameters(), learning_rate, weight_decay=weight_decay, fused=True)
+
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            "actor": adamw(self.actor),
+            "critic": adamw(self.critic),
+            "optimistic_actor": adamw(self.optimistic_actor),
+            # BRO's beta_1 of 0.5 lets the duals follow quickly.
+            "duals": torch.optim.Adam(
+                [
+                    {"params": [self.duals.log_alpha], "lr": alpha_learning_rate},
+                    {"params": [self.duals.raw_omega, self.duals.raw_lambda], "lr": optimism_learning_rate},
+                ],
+                betas=(0.5, 0.999),
+                fused=True,
+            ),
+        }
+        self._average_into_target = get_ema_multi_avg_fn(1.0 - tau)
+
+    @property
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """Everything that learns, by name."""
+        return {
+            "actor": self.actor,
+            "optimistic_actor": self.optimistic_actor,
+            "critic": self.critic,
+            "target": self.target,
+            "duals": self.duals,
+        }
+
+    @torch.no_grad()
+    def explore(self, latent: torch.Tensor) -> torch.Tensor:
+        """Return actions (B, A) to explore with, for normalised observations (B, D)."""
+        mean, std = self._policy(latent)
+        if self.optimistic:
+            mean = mean + self.optimistic_actor(latent, mean)
+            std = self.std_multiplier * std
+        return torch.tanh(mean + std * torch.randn_like(mean))
+
+    def step(self, batch: Batch, noise: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run one update: critic, target, actor, optimistic actor, duals.
+
+        Args:
+            batch: Transitions to learn from.
+            noise: Standard normal draws for the next actions, the actor and the optimistic actor. Shape is (3, B, A).
+
+        Returns:
+            Losses and the values of the duals after the update, scalars.
+        """
+        report = {"critic": self._update_critic(batch, noise[0])}
+        self._average_into_target(list(self.target.parameters()), list(self.critic.mlp.parameters()), None)
+        report["actor"], log_prob = self._update_actor(batch, noise[1])
+        report["entropy"] = -log_prob
+        loss = self.duals.alpha_loss(report["entropy"])
+        if self.optimistic:
+            report["optimistic_actor"], report["kl_per_dim"] = self._update_optimistic_actor(batch, noise[2])
+            loss = loss + self.duals.optimism_loss(report["kl_per_dim"])
+        self._descend("duals", loss)
+        with torch.no_grad():
+            report["alpha"] = self.duals.alpha
+            if self.optimistic:
+                report["omega"], report["lambda"] = self.duals.omega, self.duals.lambda_
+        return report
+
+    def reset(self) -> None:
+        """Draw fresh networks and duals and forget the optimisers' moments; replay and normalisers stay."""
+        for module in (self.actor, self.critic, self.optimistic_actor, self.duals):
+            module.reset_parameters()
+        self.target.load_state_dict(self.critic.mlp.state_dict())
+        for optimizer in self.optimizers.values():
+            optimizer.state.clear()
+
+    def state_dict(self) -> dict:
+        """Return networks, duals and the optimisers' moments."""
+        return {
+            **{f"{name}_state_dict": module.state_dict() for name, module in self.modules.items()},
+            "optimizer_state_dicts": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+        }
+
+    def load_state_dict(self, state: dict, wanted: dict[str, bool], strict: bool = True) -> None:
+        """Load the wanted parts: "actor", "critic" and "optimizer", which the duals belong to."""
+        part_of = {"actor": "actor", "optimistic_actor": "actor", "critic": "critic", "target": "critic"}
+        try:
+            for name, module in self.modules.items():
+                if wanted.get(part_of.get(name, "optimizer")):
+                    module.load_state_dict(state[f"{name}_state_dict"], strict=strict)
+        except RuntimeError as error:
+            raise InputError(
+                "The checkpoint's networks have other sizes than this run's; repeat the agent.* settings it was trained"
+                " with (params/agent.yaml beside it)."
+            ) from error
+        if wanted.get("optimizer"):
+            for name, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(state["optimizer_state_dicts"][name])
+
+    def _policy(self, latent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and standard deviation (B, A) of the conservative actor, before the tanh."""
+        self.actor.distribution.update(self.actor.mlp(latent))
+        return self.actor.distribution.params
+
+    def _update_critic(self, batch: Batch, noise: torch.Tensor) -> torch.Tensor:
+        """Regress the quantiles onto the soft Bellman target; the mean of the target critics, no minimum."""
+        with torch.no_grad():
+            self._policy(batch.next_actor_obs)
+            next_actions, next_log_prob = self.actor.distribution.rsample(noise)
+            quantiles = self.target(self.critic.network_input(batch.next_critic_obs, next_actions)).mean(dim=0)
+            soft = quantiles - (self.duals.alpha * next_log_prob)[:, None]
+            targets = batch.rewards[:, None] + batch.discounts[:, None] * soft  # (B, N)
+        quantiles = self.critic.mlp(self.critic.network_input(batch.critic_obs, batch.actions))
+        return self._descend("critic", quantile_huber_loss(quantiles, targets))
+
+    def _update_actor(self, batch: Batch, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Maximise value and entropy; return the loss and the mean log-probability."""
+        self._policy(batch.actor_obs)
+        actions, log_prob = self.actor.distribution.rsample(noise)
+        quantiles = self.critic.mlp(self.critic.network_input(batch.critic_obs, actions))
+        log_prob = log_prob.mean()
+        loss = self.duals.alpha.detach() * log_prob - quantiles.mean()
+        return self._descend("actor", loss), log_prob.detach()
+
+    def _update_optimistic_actor(self, batch: Batch, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Maximise the upper bound of the value near the conservative actor; return loss and divergence per dimension.
+
+        The divergence KL(N(mean_o, std_o / m) || N(mean_c, std_c)), m the multiplier, has std_o / m = std_c and is
+        therefore sum(shift^2 / (2 std_c^2)).
+        """
+        with torch.no_grad():
+            mean, std = self._policy(batch.actor_obs)
+        shift = self.optimistic_actor(batch.actor_obs, mean)
+        actions = torch.tanh(mean + shift + self.std_multiplier * std * noise)
+        quantiles = self.critic.mlp(self.critic.network_input(batch.critic_obs, actions))  # (K, B, N)
+        disagreement = (quantiles[0] - quantiles[1]).abs().mean() / 2.0
+        kl = (shift / std).square().sum(dim=-1).mean() / 2.0
+        with torch.no_grad():
+            omega, lambda_ = self.duals.omega, self.duals.lambda_
+        loss = lambda_ * kl - quantiles.mean() - omega * disagreement
+        return self._descend("optimistic_actor", loss), kl.detach() / self.num_actions
+
+    def _descend(self, name: str, loss: torch.Tensor) -> torch.Tensor:
+        """Take one step of an optimiser; only its own parameters get gradients."""
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad()
+        loss.backward(inputs=[parameter for group in optimizer.param_groups for parameter in group["params"]])
+        optimizer.step()
+        return loss.detach()

@@ -1,0 +1,8 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Memory of past transitions."""
+
+from .replay_ring import ReplayRing, Transitions
+
+__all__ = ["ReplayRing", "Transitions"]

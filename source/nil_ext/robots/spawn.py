@@ -1,0 +1,96 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Isaac Lab configuration of a :class:`~nil_ext.robots.robot.Robot`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import isaaclab.sim as sim_utils
+from isaaclab.actuators import IdealPDActuatorCfg
+from isaaclab.assets import ArticulationCfg
+from isaaclab.envs.mdp import JointEffortActionCfg, JointPositionActionCfg
+from isaaclab.utils import configclass
+from isaaclab_tasks.utils import PresetCfg, preset
+
+from .robot import Robot
+
+ROBOT_LABEL = "robot"
+"""Semantic class of every pixel of the robot."""
+
+
+@configclass
+class RobotUsdCfg(sim_utils.UsdFileCfg):
+    """A robot model from a package, converted to USD when it is spawned."""
+
+    func: Callable | str = "nil_ext.robots.model:spawn_robot"
+
+    usd_path: str = ""
+    """Filled in when the robot is spawned."""
+
+    model_package: str = ""
+    """Package that holds the model; see :class:`~nil_ext.robots.robot.RobotModel`."""
+
+    model_path: str = ""
+    """Model file within the package."""
+
+    colour: tuple[float, float, float] = (0.3, 0.3, 0.3)
+    """Colour of every part, linear RGB."""
+
+
+def articulation_cfg(robot: Robot, action: str = "torque") -> ArticulationCfg:
+    """The robot as an Isaac Lab articulation at ``{ENV_REGEX_NS}/Robot``, standing at its start pose e0.
+
+    The motors are explicit (torque computed in every physics step and clipped at the limit): the converted models
+    carry no joint drives, and implicit gains would be ignored silently on PhysX.
+
+    Args:
+        robot: the embodiment.
+        action: ``torque`` or ``position``, the kind of action whose gains apply where no preset names one.
+    """
+    return ArticulationCfg(
+        prim_path="{ENV_REGEX_NS}/Robot",
+        spawn=RobotUsdCfg(
+            model_package=robot.model.package,
+            model_path=robot.model.path,
+            semantic_tags=[("class", ROBOT_LABEL)],
+            colour=robot.colour,
+        ),
+        init_state=ArticulationCfg.InitialStateCfg(
+            pos=(0.0, 0.0, robot.start_height), joint_pos=dict(robot.start_joint_pos)
+        ),
+        actuators={
+            "motors": action_preset(
+                action,
+                torque=_motors_cfg(robot, 0.0, 0.0),
+                position=_motors_cfg(robot, dict(robot.stiffness), dict(robot.damping)),
+            )
+        },
+    )
+
+
+def action_cfg(robot: Robot, action: str = "torque") -> PresetCfg:
+    """The action term: joint torques up to the limits (the paper), or position targets around e0."""
+    return action_preset(
+        action,
+        torque=JointEffortActionCfg(asset_name="robot", joint_names=[".*"], scale=dict(robot.effort_limits)),
+        position=JointPositionActionCfg(
+            asset_name="robot", joint_names=[".*"], scale=dict(robot.action_scale), use_default_offset=True
+        ),
+    )
+
+
+def action_preset(action: str, torque: object, position: object) -> PresetCfg:
+    """A preset with the names ``torque`` and ``position``, by default the one named by ``action``."""
+    return preset(torque=torque, position=position, default={"torque": torque, "position": position}[action])
+
+
+def _motors_cfg(robot: Robot, stiffness: dict | float, damping: dict | float) -> IdealPDActuatorCfg:
+    return IdealPDActuatorCfg(
+        joint_names_expr=[".*"],
+        actuator_effort_limit=dict(robot.effort_limits),
+        joint_effort_limit=dict(robot.effort_limits),
+        stiffness=stiffness,
+        damping=damping,
+    )

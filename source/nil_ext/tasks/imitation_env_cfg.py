@@ -1,0 +1,226 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What every imitation task shares: scene, follow camera, physics, and the MDP. A skill sets the robot and lengths."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING
+
+import isaaclab.sim as sim_utils
+from isaaclab.assets import ArticulationCfg, AssetBaseCfg
+from isaaclab.envs import ManagerBasedRLEnvCfg
+from isaaclab.managers import EventTermCfg, ObservationGroupCfg, ObservationTermCfg, RewardTermCfg, SceneEntityCfg
+from isaaclab.managers import TerminationTermCfg as DoneTermCfg
+from isaaclab.scene import InteractiveSceneCfg
+from isaaclab.sensors import CameraCfg
+from isaaclab.sim import SimulationCfg
+from isaaclab.utils import configclass
+from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg
+from isaaclab_newton.renderers import NewtonWarpRendererCfg
+from isaaclab_ov.physics import OvPhysxCfg
+from isaaclab_ov.renderers import OVRTXRendererCfg
+from isaaclab_physx.physics import PhysxCfg
+from isaaclab_physx.renderers import IsaacRtxRendererCfg
+from isaaclab_tasks.utils import PresetCfg
+
+from ..robots.robot import Robot
+from ..robots.spawn import action_cfg, articulation_cfg
+from . import mdp
+
+
+@configclass
+class PhysicsPresetCfg(PresetCfg):
+    """Physics backends. ``physics=<name>`` on the command line."""
+
+    newton_mjwarp: NewtonCfg = NewtonCfg(
+        solver_cfg=MJWarpSolverCfg(
+            njmax=200, nconmax=60, cone="pyramidal", impratio=1.0, integrator="implicitfast", use_mujoco_contacts=True
+        ),
+        num_substeps=1,
+    )
+    ovphysx: OvPhysxCfg = OvPhysxCfg()
+    isaacsim_physx: PhysxCfg = PhysxCfg()
+    default: NewtonCfg = newton_mjwarp
+
+
+@configclass
+class RendererPresetCfg(PresetCfg):
+    """Renderers. ``renderer=<name>`` on the command line. Segmentation comes as ids, never as colours."""
+
+    newton_renderer: NewtonWarpRendererCfg = NewtonWarpRendererCfg(colorize_semantic_segmentation=False)
+    ovrtx: OVRTXRendererCfg = OVRTXRendererCfg(colorize_semantic_segmentation=False)
+    isaacsim_rtx: IsaacRtxRendererCfg = IsaacRtxRendererCfg(colorize_semantic_segmentation=False)
+    default: NewtonWarpRendererCfg = newton_renderer
+
+
+@configclass
+class ImitationSceneCfg(InteractiveSceneCfg):
+    """A robot on flat ground, filmed by a camera that follows it."""
+
+    ground = AssetBaseCfg(
+        prim_path="/World/ground",
+        # a slab of our own: Isaac Lab's ground plane is a file that has to be downloaded
+        init_state=AssetBaseCfg.InitialStateCfg(pos=(0.0, 0.0, -0.5)),
+        spawn=sim_utils.CuboidCfg(
+            size=(1000.0, 1000.0, 1.0),
+            collision_props=sim_utils.CollisionPropertiesCfg(),
+            physics_material=sim_utils.RigidBodyMaterialCfg(static_friction=1.0, dynamic_friction=1.0),
+            visual_material=sim_utils.PreviewSurfaceCfg(diffuse_color=(0.7, 0.7, 0.7)),
+            semantic_tags=[("class", "ground")],
+        ),
+    )
+    robot: ArticulationCfg = MISSING
+    camera = CameraCfg(
+        prim_path="{ENV_REGEX_NS}/Camera",
+        data_types=["rgb", "semantic_segmentation"],
+        width=112,
+        height=112,
+        spawn=sim_utils.PinholeCameraCfg(clipping_range=(0.1, 20.0)),
+        renderer_cfg=RendererPresetCfg(),
+    )
+    light = AssetBaseCfg(prim_path="/World/light", spawn=sim_utils.DomeLightCfg(intensity=1500.0))
+
+
+@configclass
+class ActionsCfg:
+    """One action term, chosen by preset: ``torque`` or ``position``."""
+
+    joints: object = MISSING
+
+
+@configclass
+class CommandsCfg:
+    """What to imitate."""
+
+    reference = mdp.ReferenceCommandCfg()
+
+
+@configclass
+class ObservationsCfg:
+    """What the policy sees: proprioception and what the reference shows next. No pixels, no joint angles of it."""
+
+    @configclass
+    class PolicyCfg(ObservationGroupCfg):
+        """Observations for the policy and the critic."""
+
+        root_lin_vel = ObservationTermCfg(func=mdp.base_lin_vel)
+        root_ang_vel = ObservationTermCfg(func=mdp.base_ang_vel, scale=0.25)
+        gravity = ObservationTermCfg(func=mdp.projected_gravity)
+        joint_pos = ObservationTermCfg(func=mdp.joint_pos_rel)
+        joint_vel = ObservationTermCfg(func=mdp.joint_vel_rel, scale=0.1)
+        last_action = ObservationTermCfg(func=mdp.last_action)
+        reference = ObservationTermCfg(func=mdp.generated_commands, params={"command_name": "reference"}, scale=0.5)
+        phase = ObservationTermCfg(func=mdp.reference_phase)
+
+    policy: PolicyCfg = PolicyCfg()
+
+
+@configclass
+class EventsCfg:
+    """How episodes start."""
+
+    start = EventTermCfg(func=mdp.reset_to_reference, mode="reset")
+
+
+@configclass
+class RewardsCfg:
+    """The paper's streams, all weights 1; penalties carry their sign. Isaac Lab multiplies each by the step [s]."""
+
+    video_similarity = RewardTermCfg(func=mdp.video_similarity, weight=1.0)
+    mask_iou = RewardTermCfg(func=mdp.mask_iou, weight=1.0)
+    joint_torque = RewardTermCfg(func=mdp.joint_torque, weight=-1.0)
+    action_change = RewardTermCfg(func=mdp.action_change, weight=-1.0)
+    joint_velocity = RewardTermCfg(func=mdp.joint_velocity, weight=-1.0)
+    foot_slip = RewardTermCfg(func=mdp.foot_slip, weight=-1.0)
+    torso_tilt = RewardTermCfg(func=mdp.torso_tilt, weight=-1.0)
+    heading = RewardTermCfg(func=mdp.heading_error, weight=-1.0)
+    alive = RewardTermCfg(func=mdp.is_alive, weight=0.0)
+    """What a fall costs: an episode that ends by one earns nothing more. Not in the paper, hence 0; see the profile."""
+
+
+@configclass
+class TerminationsCfg:
+    """When episodes end. ``fall`` comes first: the time-out term excludes it."""
+
+    fall = DoneTermCfg(func=mdp.fallen)
+    time_out = DoneTermCfg(func=mdp.reference_ended, time_out=True)
+
+
+@configclass
+class ImitationEnvCfg(ManagerBasedRLEnvCfg):
+    """An imitation task without its robot; see :meth:`set_robot`."""
+
+    scene: ImitationSceneCfg = ImitationSceneCfg(num_envs=1024, env_spacing=6.0)
+    actions: ActionsCfg = ActionsCfg()
+    commands: CommandsCfg = CommandsCfg()
+    observations: ObservationsCfg = ObservationsCfg()
+    events: EventsCfg = EventsCfg()
+    rewards: RewardsCfg = RewardsCfg()
+    terminations: TerminationsCfg = TerminationsCfg()
+
+    sim: SimulationCfg = SimulationCfg(dt=0.002, render_interval=5, physics=PhysicsPresetCfg())
+    """500 Hz physics (the paper)."""
+
+    decimation: int = 5
+    """100 Hz control (the paper)."""
+
+    episode_length_s: float = 4.0
+
+    compute_final_obs: bool = True
+    """The agent bootstraps from the observation before the reset."""
+
+    def set_robot(self, robot: Robot, task: str, action: str = "torque") -> None:
+        """Fill in what depends on the robot.
+
+        Args:
+            robot: the embodiment.
+            task: gym id of the task.
+            action: ``torque`` (the paper) or ``position``, unless a preset names one.
+        """
+        self.scene.robot = articulation_cfg(robot, action)
+        self.actions.joints = action_cfg(robot, action)
+        camera = robot.camera
+        # a pinhole sees extent / distance = aperture / focal length
+        self.scene.camera.spawn.focal_length = 10.0 * camera.distance
+        self.scene.camera.spawn.horizontal_aperture = 10.0 * camera.extent
+        self.commands.reference.task = task
+        self.commands.reference.robot = robot.name
+        self.commands.reference.camera_distance = camera.distance
+        self.commands.reference.camera_height = camera.height
+        self.rewards.foot_slip.params = {
+            "sole": robot.sole,
+            "asset_cfg": SceneEntityCfg("robot", body_names=list(robot.feet)),
+        }
+        self.rewards.torso_tilt.params = {"asset_cfg": SceneEntityCfg("robot", body_names=[robot.torso])}
+        self.terminations.fall.params = {
+            "start_height": robot.start_height,
+            "height": robot.fall.height,
+            "tilt": robot.fall.tilt,
+            "list": robot.fall.list,
+            "heading": robot.fall.heading,
+        }
+
+    def set_cpu_profile(self) -> None:
+        """What a machine without CUDA runs: 64 environments, a small picture, 25 Hz position targets, kit-less PhysX.
+
+        Chosen by measurement (README, docs/results): on two cores PhysX steps 64 H1 about three times as fast as
+        MuJoCo Warp, and encoding is the dearest part of a step, hence every second one.
+        """
+        self.scene.num_envs = 64
+        self.scene.camera.width = self.scene.camera.height = 64
+        self.sim.device = "cpu"
+        self.sim.physics = PhysicsPresetCfg(default=OvPhysxCfg())
+        self.decimation = 20
+        self.sim.render_interval = self.decimation
+        self.commands.reference.mask_score = "shaped"
+        self.commands.reference.encode_every = 2
+        self.commands.reference.start_along_reference = 0.8
+        # a shaped mask score is near 0 for a bad policy, whose penalties would then make falling the best thing to do
+        self.rewards.alive.weight = 0.5
+
+    def play_mode(self) -> None:
+        """Playback: few robots, every episode from e0."""
+        super().play_mode()
+        self.scene.num_envs = min(self.scene.num_envs, 4)
+        self.commands.reference.start_along_reference = 0.0

@@ -1,0 +1,37 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+__all__ = [
+    "ReferenceCommand",
+    "ReferenceCommandCfg",
+    "action_change",
+    "fallen",
+    "foot_slip",
+    "heading_error",
+    "joint_torque",
+    "joint_velocity",
+    "mask_iou",
+    "reference_ended",
+    "reference_phase",
+    "reset_to_reference",
+    "torso_tilt",
+    "video_similarity",
+]
+
+from isaaclab.envs.mdp import *
+
+from .commands import ReferenceCommand
+from .commands_cfg import ReferenceCommandCfg
+from .events import reset_to_reference
+from .observations import reference_phase
+from .rewards import (
+    action_change,
+    foot_slip,
+    heading_error,
+    joint_torque,
+    joint_velocity,
+    mask_iou,
+    torso_tilt,
+    video_similarity,
+)
+from .terminations import fallen, reference_ended

@@ -1,0 +1,208 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The reference command: everything about a step of imitation that more than one MDP term needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from isaaclab.managers import CommandTerm
+
+from ...perception.encoders import make_encoder
+from ...perception.masks import MaskCode, change_weight, composite, fit_frames, iou, shaped, soft_iou, soften
+from ...perception.similarity import VideoSimilarity
+from ...reference import Reference
+from ..embedded import load_reference
+from ..follow_camera import FollowCamera
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+    from .commands_cfg import ReferenceCommandCfg
+
+_STREAMS = ("mask_iou", "video_similarity", "forward_speed")
+
+_START_SHARE = 0.8
+"""Share of the reference in which episodes may start: later ones would be over at once."""
+
+
+class ReferenceCommand(CommandTerm):
+    """Owns the reference on the device, each environment's frame, the follow camera and the imitation streams.
+
+    The camera is read once a step, when the first term asks (``refresh``); a run whose imitation weights are all zero
+    and that logs no mask never renders. Nothing crosses to the host.
+    """
+
+    cfg: ReferenceCommandCfg
+
+    def __init__(self, cfg: ReferenceCommandCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        self.robot = env.scene[cfg.asset_name]
+        self.camera = FollowCamera(
+            env.scene[cfg.camera_name], self.robot, cfg.camera_distance, cfg.camera_height, env.scene.env_origins
+        )
+        reference = load_reference(cfg.path, cfg.task, cfg.robot).resample(1.0 / env.step_dt)
+        last = min(len(reference) - 1, round(env.cfg.episode_length_s / env.step_dt))
+        self.length = last + 1
+        """Frames of the reference that an episode can last."""
+        size = env.scene[cfg.camera_name].cfg.height
+        frames, masks = fit_frames(
+            torch.from_numpy(reference.frames[: self.length]).to(self.device),
+            torch.from_numpy(reference.masks[: self.length]).to(self.device),
+            size,
+        )
+        self.frames = frames
+        """Reference frames as the camera would see them. Shape is (T, S, S, 3) uint8."""
+        self.masks = masks
+        """Reference masks as the camera would see them. Shape is (T, S, S)."""
+        self._soft_masks = soften(masks)
+        self._weight = change_weight(masks)
+        self._code = self._lookahead_code(masks)
+        self.similarity = VideoSimilarity(
+            make_encoder(cfg.encoder, device=self.device, image_size=cfg.encoder_size),
+            frames,
+            masks,
+            self.num_envs,
+            clip_length=cfg.clip_length,
+            clip_stride=cfg.clip_stride,
+            every=cfg.encode_every,
+            centred=cfg.centred,
+            device=self.device,
+        )
+        self._motion = self._start_states(reference)
+        self._refreshed_at = -1
+        self._rgb: torch.Tensor
+        self._mask: torch.Tensor
+
+        self._start = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
+        self._score = torch.zeros(self.num_envs, device=self.device)
+        self.latest = {name: torch.zeros(self.num_envs, device=self.device) for name in _STREAMS}
+        """Newest plain mask IoU, S_v and forward speed [m/s], of the step before a reset too. Each is (N,)."""
+        for name in (*_STREAMS, "env_reward"):
+            self.metrics[name] = torch.zeros(self.num_envs, device=self.device)
+
+    # -- what the other terms read
+
+    @property
+    def command(self) -> torch.Tensor:
+        """Codes of the reference's masks at the lookahead times. Shape is (N, len(lookahead) * code_size)."""
+        return self._code[self.frame]
+
+    @property
+    def frame(self) -> torch.Tensor:
+        """Reference frame that each robot should look like now. Shape is (N,)."""
+        return (self._start + self._env.episode_length_buf).clamp(max=self.length - 1)
+
+    @property
+    def ended(self) -> torch.Tensor:
+        """Whether the reference is over. Shape is (N,)."""
+        return self._start + self._env.episode_length_buf >= self.length - 1
+
+    @property
+    def video_similarity(self) -> torch.Tensor:
+        """S_v of the newest clips, in [-1, 1]. Shape is (N,)."""
+        self.refresh()
+        return self.similarity.value
+
+    @property
+    def mask_score(self) -> torch.Tensor:
+        """S_M of the newest masks, in [0, 1]. Shape is (N,)."""
+        self.refresh()
+        return self._score
+
+    @property
+    def latest_frames(self) -> torch.Tensor:
+        """Newest frames, robot on white. Shape is (N, S, S, 3) uint8."""
+        return composite(self._rgb, self._mask)
+
+    # -- the step
+
+    def refresh(self) -> None:
+        """Film the robots and renew the imitation streams, once a control step."""
+        if self._refreshed_at == self._env.common_step_counter:
+            return
+        self._refreshed_at = self._env.common_step_counter
+        self._rgb, self._mask = self.camera.film()
+        frame = self.frame
+        overlap = iou(self._mask, self.masks[frame])
+        self._score.copy_(overlap if self.cfg.mask_score == "iou" else self._shaped_score(self._mask, frame))
+        self.latest["mask_iou"].copy_(overlap)
+        self.latest["video_similarity"].copy_(self.similarity.update(self._rgb, self._mask, frame))
+        self.latest["forward_speed"].copy_(self.robot.data.root_lin_vel_w.torch[:, 0])
+        self._count_metrics()
+
+    def draw_start(
+        self, env_ids: torch.Tensor | slice
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Draw start frames and give the states that belong to them.
+
+        Returns:
+            Root pose (n, 7) relative to the environment's origin, root velocity (n, 6), joint positions (n, J) and
+            velocities (n, J).
+        """
+        root_pose, root_vel, joint_pos, joint_vel = self._motion
+        last = max(1, int(_START_SHARE * (self.length - 1)))
+        share = self.cfg.start_along_reference if len(root_pose) > 1 else 0.0
+        along = torch.rand_like(self._score[env_ids]) < share
+        start = torch.where(along, torch.randint(1, last + 1, along.shape, device=self.device), 0)
+        self._start[env_ids] = start
+        row = start.clamp(max=len(root_pose) - 1)
+        return root_pose[row], root_vel[row], joint_pos[row], joint_vel[row]
+
+    # -- CommandTerm
+
+    def _resample_command(self, env_ids: Sequence[int] | slice) -> None:
+        """Start a new episode: the clip history of the environments is forgotten."""
+        self.similarity.reset(torch.arange(self.num_envs, device=self.device)[env_ids])
+
+    def _update_command(self) -> None:
+        """Nothing: the frame follows from the episode's length."""
+
+    def _update_metrics(self) -> None:
+        """Nothing: metrics are counted when the step is judged, before environments are reset."""
+
+    # -- helpers
+
+    def _shaped_score(self, mask: torch.Tensor, frame: torch.Tensor) -> torch.Tensor:
+        soft = soft_iou(mask, self._soft_masks[frame], self._weight)
+        return shaped(soft) if self.cfg.mask_score == "shaped" else soft
+
+    def _count_metrics(self) -> None:
+        """Running means over the episode; ``env_reward`` is a sum over 100 Hz steps, as the paper reports it."""
+        steps = self._env.episode_length_buf.clamp(min=1)
+        for name, value in self.latest.items():
+            self.metrics[name] += (value - self.metrics[name]) / steps
+        error = self.latest["forward_speed"] - self.cfg.target_speed
+        self.metrics["env_reward"] += torch.exp(-(error**2)) * (100.0 * self._env.step_dt)
+
+    def _lookahead_code(self, masks: torch.Tensor) -> torch.Tensor:
+        """Codes (T, len(lookahead) * k) of what comes next after each frame."""
+        code = MaskCode(masks, self.cfg.code_size).encode(masks)
+        now = torch.arange(self.length, device=self.device)
+        steps = [max(1, round(ahead / self._env.step_dt)) for ahead in self.cfg.lookahead]
+        return torch.cat([code[(now + step).clamp(max=self.length - 1)] for step in steps], dim=1)
+
+    def _start_states(self, reference: Reference) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Root pose and velocity, joint positions and velocities of each frame; row 0 is e0 at rest."""
+        data = self.robot.data
+        rest = (
+            data.default_root_pose.torch[:1],
+            data.default_root_vel.torch[:1],
+            data.default_joint_pos.torch[:1],
+            data.default_joint_vel.torch[:1],
+        )
+        motion = reference.motion
+        if motion is None or self.cfg.start_along_reference <= 0.0:
+            return tuple(state.clone() for state in rest)
+        names = [str(name) for name in motion["joint_names"]]
+        order = [names.index(name) for name in self.robot.joint_names]
+        moving = []
+        for key in ("root_pose", "root_vel", "joint_pos", "joint_vel"):
+            values = torch.as_tensor(motion[key][1 : self.length], dtype=torch.float32, device=self.device)
+            moving.append(values[:, order] if key.startswith("joint") else values)
+        moving[0][:, :2] = 0.0  # the camera follows, so where along the path does not matter
+        return tuple(torch.cat([start, rows]) for start, rows in zip(rest, moving, strict=True))

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Configuration of the reference command."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING
+
+from isaaclab.managers import CommandTermCfg
+from isaaclab.utils import configclass
+
+
+@configclass
+class ReferenceCommandCfg(CommandTermCfg):
+    """What to imitate, and how the rollout is compared with it."""
+
+    class_type: type | str = "{DIR}.commands:ReferenceCommand"
+
+    resampling_time_range: tuple[float, float] = (1.0e9, 1.0e9)
+    """Never within an episode: a motion that is reset without a done flag would be bootstrapped across the cut."""
+
+    asset_name: str = "robot"
+    """Articulation that imitates."""
+
+    camera_name: str = "camera"
+    """Tiled camera that films it."""
+
+    task: str = MISSING
+    """Task id; names the embedded reference that is used when ``path`` is empty."""
+
+    robot: str = MISSING
+    """Robot name; a reference of another robot is refused."""
+
+    path: str = ""
+    """A prepared reference folder or a video file."""
+
+    camera_distance: float = MISSING
+    """Distance of the camera from the root, along -y [m]."""
+
+    camera_height: float = MISSING
+    """Height of the camera above the ground [m]."""
+
+    encoder: str = "efficientnet"
+    """Frozen frame encoder of the video similarity."""
+
+    encoder_size: int = 64
+    """Side of the encoder's input [pixel]."""
+
+    clip_length: int = 8
+    """Frames in a clip, n_T (the paper: 8)."""
+
+    clip_stride: int = 1
+    """Encoded frames between neighbours of a clip. Eight consecutive frames at 100 Hz span only 80 ms."""
+
+    encode_every: int = 1
+    """Encode every k-th control step and hold the similarity between (1 is the paper)."""
+
+    centred: bool = True
+    """Subtract the reference's mean clip embedding before the cosine; off is the paper's plain cosine.
+
+    Without it a robot that stands still scores nearly as high as one that moves with the reference."""
+
+    mask_score: str = "iou"
+    """``iou`` is the paper's; ``soft`` blurs both masks and weighs pixels by how much the reference changes there;
+    ``shaped`` is exp(-(1 - soft) / 0.2). The plain IoU is logged with each of them."""
+
+    lookahead: tuple[float, ...] = (0.04, 0.12)
+    """Times ahead at which the policy sees the code of the reference's mask [s]."""
+
+    code_size: int = 6
+    """Coefficients of a mask's code."""
+
+    start_along_reference: float = 0.0
+    """Share of episodes that start at a random frame in the first 80 % of the reference; the rest start at e0.
+
+    Only where the reference's motion is known, as a sketch's is: with a clip every episode starts at e0."""
+
+    target_speed: float = 1.25
+    """Forward speed in the Env. Reward metric [m/s] (LocoMuJoCo 0.4.1, humanoids). Never part of the reward."""

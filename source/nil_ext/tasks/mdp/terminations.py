@@ -1,0 +1,53 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""When an episode ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from isaaclab.managers import SceneEntityCfg
+from isaaclab.utils.math import euler_xyz_from_quat
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedRLEnv
+
+
+def fallen(
+    env: ManagerBasedRLEnv,
+    start_height: float,
+    height: tuple[float, float],
+    tilt: tuple[float, float],
+    list: tuple[float, float],
+    heading: tuple[float, float],
+    asset_cfg: SceneEntityCfg = SceneEntityCfg("robot"),  # noqa: B008
+) -> torch.Tensor:
+    """Whether the root has left its limits (:class:`~nil_ext.robots.robot.FallLimits`). Shape is (N,)."""
+    data = env.scene[asset_cfg.name].data
+    rise = data.root_pos_w.torch[:, 2] - env.scene.env_origins[:, 2] - start_height
+    roll, pitch, yaw = euler_xyz_from_quat(data.root_quat_w.torch)
+    fell = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
+    for value, (low, high) in (
+        (rise, height),
+        (pitch, tilt),
+        (roll, list),
+        (yaw, heading),
+    ):
+        fell |= (value < low) | (value > high)
+    # a simulation that has blown up is a fall too: NaN compares false above
+    return fell | ~torch.isfinite(rise)
+
+
+def reference_ended(env: ManagerBasedRLEnv, command_name: str = "reference", fall: str = "fall") -> torch.Tensor:
+    """Whether the reference or the episode is over. Shape is (N,).
+
+    A robot that falls in the same step has fallen: rsl-rl's wrapper passes on dones and time-outs only, and whatever
+    bootstraps on a time-out would otherwise bootstrap a fall.
+    """
+    reference = env.command_manager.get_term(command_name)
+    reference.refresh()  # the first term of a step that needs the camera; streams of weight 0 are logged too
+    ended = reference.ended | (env.episode_length_buf >= env.max_episode_length)
+    return ended & ~env.termination_manager.get_term(fall)

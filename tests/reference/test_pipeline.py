@@ -1,0 +1,204 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Whatever the user gives, as a reference or as one clear line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nil_ext.errors import InputError
+from nil_ext.reference import Reference, pipeline, prepare, video
+
+TASK = {"task": "NIL-Walker-Walk", "robot": "walker"}
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def clip(tmp_path, walk):
+    """Writes frames as a video file and gives its path."""
+
+    def write(frames: np.ndarray | None = None, name: str = "clip.mp4", rate: float = 30.0):
+        video.write_video(tmp_path / name, walk(45)[0] if frames is None else frames, rate)
+        return tmp_path / name
+
+    return write
+
+
+def test_a_clip_becomes_a_reference(clip, start_mask, cache):
+    reference = prepare(clip(), start_mask, cache_dir=cache, **TASK)
+    assert reference.masks.shape == (45, 96, 96) and reference.rate == 30.0
+    assert reference.meta["robot"] == "walker" and reference.meta["source"]["kind"] == "file"
+    assert reference.meta["quality"]["start_iou"] > 0.8
+    assert reference.meta["quality"]["gait_period"] == pytest.approx(0.5, abs=0.03)
+    assert (reference.frames[~reference.masks] == 255).all()
+
+
+def test_the_cache_is_used_and_follows_content_and_settings(clip, start_mask, cache, monkeypatch):
+    path = clip()
+    first = prepare(path, start_mask, cache_dir=cache, **TASK)
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "decode_video", lambda *_: pytest.fail("the cache was not used"))
+        assert prepare(path, start_mask, cache_dir=cache, **TASK).digest == first.digest
+    prepare(path, np.roll(start_mask, 2, axis=1), cache_dir=cache, **TASK)
+    prepare(path, start_mask, cache_dir=cache, task="other", robot="walker")
+    clip(video.read_video(path)[0][5:])  # the same name, another content
+    assert len(prepare(path, start_mask, cache_dir=cache, **TASK)) == 40
+    assert len(list(cache.iterdir())) == 4
+
+
+def test_a_damaged_cache_is_made_again(clip, start_mask, cache):
+    path = clip()
+    digest = prepare(path, start_mask, cache_dir=cache, **TASK).digest
+    (folder,) = cache.iterdir()
+    (folder / "masks.npz").write_bytes(b"damage")
+    assert prepare(path, start_mask, cache_dir=cache, **TASK).digest == digest
+    assert list(cache.iterdir()) == [folder] and Reference.load(folder).digest == digest
+
+
+def test_the_users_cache_is_the_default(clip, start_mask, tmp_path, monkeypatch):
+    monkeypatch.setenv("NIL_CACHE_DIR", str(tmp_path / "mine"))
+    prepare(clip(), start_mask, **TASK)
+    assert len(list((tmp_path / "mine" / "references").iterdir())) == 1
+
+
+def test_a_prepared_folder_is_taken_as_it_is(clip, start_mask, cache, tmp_path):
+    made = prepare(clip(), start_mask, cache_dir=cache, **TASK)
+    folder = made.save(tmp_path / "mine")
+    assert prepare(folder, start_mask, **TASK).digest == made.digest
+    with pytest.raises(InputError, match="made for walker"):
+        prepare(folder, start_mask, task="NIL-H1-Walk", robot="h1")
+    with pytest.raises(InputError, match="task's camera"):
+        prepare(folder, np.zeros((64, 64), dtype=bool), **TASK)
+    with pytest.raises(InputError, match="no reference folder"):
+        prepare(tmp_path, start_mask, **TASK)
+
+
+def test_a_variable_rate_comes_out_even(walk, start_mask):
+    frames, masks = walk(20)
+    times = np.arange(20) / 30.0
+    times[10:] += 0.1  # three frames are missing: the legs pass through the gap
+    even_frames, even_masks = pipeline._even(frames, masks, times, 30.0)
+    assert len(even_masks) == 23
+    np.testing.assert_array_equal(even_masks[:10], masks[:10])
+    np.testing.assert_array_equal(even_masks[13:], masks[10:])
+    assert even_frames.shape[0] == 23
+
+
+def two_robots(frames, masks):
+    return np.concatenate([frames, frames], axis=2)
+
+
+def cut_off(frames, masks):
+    return frames[:, :-30]
+
+
+def upside_down(frames, masks):
+    return frames[:, ::-1]
+
+
+def mirrored(frames, masks):
+    return frames[:, :, ::-1]
+
+
+def lying(frames, masks):
+    return np.rot90(frames, axes=(1, 2))
+
+
+def all_white(frames, masks):
+    return np.full_like(frames, 255)
+
+
+def one_frame(frames, masks):
+    return frames[:1]
+
+
+def frozen(frames, masks):
+    return frames[:1].repeat(len(frames), axis=0)
+
+
+def busy(frames, masks):
+    return np.random.default_rng(0).integers(0, 256, frames.shape).astype(np.uint8)
+
+
+def approaching(frames, masks):
+    import cv2
+
+    wide = np.pad(frames, ((0, 0), (200, 10), (150, 150), (0, 0)), constant_values=251)
+    size = wide.shape[2], wide.shape[1]
+    zooms = np.linspace(0.3, 1.0, len(wide))
+    shrunk = [cv2.warpAffine(f, np.array([[z, 0, 210 * (1 - z)], [0, z, 360 * (1 - z)]]), size,
+                             borderValue=(251, 251, 251)) for f, z in zip(wide, zooms, strict=True)]  # fmt: skip
+    return np.stack(shrunk)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (two_robots, "second figure"),
+        (cut_off, "cuts the robot"),
+        (upside_down, "upside down"),
+        (mirrored, "faces left"),
+        (lying, "lying"),
+        (all_white, "no robot"),
+        (one_frame, "1 frame:"),
+        (busy, "not plain"),
+        (frozen, "stands still"),
+        (approaching, "leaves the camera"),
+    ],
+)
+def test_what_cannot_be_imitated_is_refused_in_one_line(spoil, reason, clip, walk, start_mask, cache):
+    path = clip(np.ascontiguousarray(spoil(*walk(45))))
+    with pytest.raises(InputError, match=reason) as caught:
+        prepare(path, start_mask, cache_dir=cache, **TASK)
+    message = str(caught.value)
+    assert "\n" not in message and "clip.mp4" in message
+    assert not cache.exists() or list(cache.iterdir()) == []
+
+
+def test_files_that_are_no_video_are_refused(tmp_path, start_mask, cache):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "notes.txt").write_text("walk forward")
+    for name, reason in {"absent.mp4": "No such reference", "empty.mp4": "empty", "notes.txt": "not a video"}.items():
+        with pytest.raises(InputError, match=reason):
+            prepare(tmp_path / name, start_mask, cache_dir=cache, **TASK)
+    assert not cache.exists()
+
+
+def test_an_unwritable_cache_is_one_line(clip, start_mask, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="Cannot write"):
+        prepare(clip(), start_mask, cache_dir=tmp_path / "file" / "cache", **TASK)
+
+
+@pytest.mark.parametrize("robot", ["h1", "g1", "talos", "a1"])
+def test_real_clips_are_usable(shared, robot, cache):
+    path = shared / "references" / f"{robot}_walk.mp4"
+    start = first_frame_in_camera(path)
+    reference = prepare(path, start, task=f"NIL-{robot}-Walk", robot=robot, cache_dir=cache)
+    numbers = reference.meta["quality"]
+    assert reference.masks.shape == (150, 224, 224) and reference.rate == 30.0
+    assert numbers["start_iou"] > 0.8 and 0.85 < numbers["area"] < 1.2 and numbers["kept"] > 0.98
+    assert numbers["components"] < 1.5
+    # README of the clips: seconds between steps, for the A1 between strides.
+    steps = {"h1": 0.51, "g1": 0.46, "talos": 0.63, "a1": 1.0}
+    assert numbers["gait_period"] == pytest.approx(steps[robot], rel=0.06)
+
+
+def first_frame_in_camera(path) -> np.ndarray:
+    """A start mask for a clip without a simulator: its own first frame, four fifths of the camera's height."""
+    from nil_ext.reference import alignment
+    from nil_ext.reference.segmenters import background
+
+    frames, _ = video.decode_video(path)
+    mask = background.segment(frames[:1]).masks[0]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    scale = 0.8 * 224 / max(np.ptp(rows) + 1, np.ptp(columns) + 1)
+    shift_x = np.array([112 - scale * alignment.trunk_x(mask)])
+    fit = alignment.Alignment(scale, shift_x, 0.9 * 224 - scale * (rows[-1] + 1), 0.0)
+    return alignment.apply(fit, frames[:1], mask[None], 224)[1][0]

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""How BRO treats ends of episodes, warm-up, credit and resets."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tensordict import TensorDict
+
+from nil_ext.errors import InputError
+from nil_ext.rl.algorithms import BRO
+from nil_ext.rl.models import BroActor, BroCritic
+from nil_ext.rl.storage import ReplayRing
+
+NUM_ENVS = 4
+
+
+def make_bro(num_quantiles: int = 4, **settings) -> BRO:
+    obs = TensorDict({"policy": torch.zeros(NUM_ENVS, 3)}, batch_size=[NUM_ENVS])
+    groups = {"actor": ["policy"], "critic": ["policy"]}
+    actor = BroActor(
+        obs, groups, "actor", 2, [8, 8], distribution_cfg={"class_name": "nil_ext.rl.modules:TanhGaussian"}
+    )
+    critic = BroCritic(obs, groups, "critic", 2, [8, 8], num_quantiles=num_quantiles)
+    settings = {"warmup_transitions": 0, "updates_per_step": 1.0, "batch_size": 16} | settings
+    return BRO(actor, critic, ReplayRing({"policy": 3}, 2, NUM_ENVS, 32, 1.0), **settings)
+
+
+def observe(value: float) -> TensorDict:
+    return TensorDict({"policy": torch.full((NUM_ENVS, 3), value)}, batch_size=[NUM_ENVS])
+
+
+def test_terminations_end_the_value_and_time_outs_bootstrap_from_the_final_observation(monkeypatch):
+    """Critic targets by hand: the target critic is replaced by a function of its observation."""
+    alg = make_bro(gamma=0.5, init_alpha=1e-30, n_step=1, reward_scale=2.0)
+    alg.replay = ReplayRing({"policy": 3}, 2, NUM_ENVS, 3, 1.0)
+    alg.act(observe(1.0))
+    # env 0 goes on, env 1 falls, env 2 times out, env 3's stale time-out flag comes without a done.
+    dones = torch.tensor([0, 1, 1, 0])
+    extras = {"time_outs": torch.tensor([False, False, True, True]), "final_obs": {"policy": torch.full((4, 3), 7.0)}}
+    alg.process_env_step(observe(3.0), torch.tensor([1.0, 2.0, 3.0, 4.0]), dones, extras)
+    # Both target critics see 10 times the observation's first entry, in each of the four quantiles.
+    monkeypatch.setattr(alg.learner.target, "forward", lambda x: 10.0 * x[..., :1].expand(*x.shape[:-1], 4))
+    seen = {}
+
+    def capture(quantiles: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        seen["targets"] = targets
+        return quantiles.sum()
+
+    monkeypatch.setattr("nil_ext.rl.algorithms.bro_learner.quantile_huber_loss", capture)
+    everything = alg.replay.gather(torch.zeros(4, dtype=torch.long), torch.arange(4), 1, 0.5)
+    monkeypatch.setattr(alg.replay, "sample", lambda *_: everything)
+    batch = alg._sample(4)
+    alg.learner._update_critic(batch, torch.zeros(4, 2))
+    # 2 r + .5 * 10 * next: 2 + 15, 4 + 0, 6 + .5 * 70, 8 + 15
+    assert seen["targets"].shape == (4, 4)
+    torch.testing.assert_close(seen["targets"][:, 0], torch.tensor([17.0, 4.0, 41.0, 23.0]))
+
+
+def test_the_target_is_the_mean_of_the_critics_minus_the_entropy_term(monkeypatch):
+    alg = make_bro(gamma=0.5, init_alpha=0.1)
+    members = torch.tensor([[[1.0, 2.0, 3.0, 4.0]], [[5.0, 0.0, 3.0, 8.0]]])
+    monkeypatch.setattr(alg.learner.target, "forward", lambda x: members.expand(-1, x.shape[1], -1))
+    monkeypatch.setattr(
+        alg.actor.distribution, "rsample", lambda noise: (torch.zeros(len(noise), 2), torch.full((len(noise),), -2.0))
+    )
+    seen = {}
+    monkeypatch.setattr(
+        "nil_ext.rl.algorithms.bro_learner.quantile_huber_loss",
+        lambda z, y: seen.update(targets=y) or z.sum(),
+    )
+    alg.act(observe(0.0))
+    alg.process_env_step(observe(0.0), torch.ones(NUM_ENVS), torch.zeros(NUM_ENVS), {})
+    alg.learner._update_critic(alg._sample(3), torch.zeros(3, 2))
+    # quantile by quantile mean (3, 1, 3, 6), plus .1 * 2, halved, plus the reward 1
+    torch.testing.assert_close(seen["targets"][0], torch.tensor([2.6, 1.6, 2.6, 4.1]))
+
+
+def test_a_time_out_without_its_final_observation_is_refused():
+    alg = make_bro()
+    alg.act(observe(0.0))
+    with pytest.raises(InputError, match="compute_final_obs"):
+        alg.process_env_step(
+            observe(0.0), torch.zeros(NUM_ENVS), torch.ones(NUM_ENVS), {"time_outs": torch.ones(NUM_ENVS)}
+        )
+
+
+def run_steps(alg: BRO, num_steps: int) -> list[int]:
+    """Return the number of updates after each of some steps."""
+    done = []
+    for _ in range(num_steps):
+        alg.act(observe(0.5))
+        alg.process_env_step(observe(0.5), torch.zeros(NUM_ENVS), torch.zeros(NUM_ENVS), {})
+        alg.update()
+        done.append(alg.gradient_steps)
+    return done
+
+
+def test_updates_start_after_the_warm_up_and_fractions_add_up():
+    # 4 environments: 12 transitions after step 3, from then on half an update a step.
+    assert run_steps(make_bro(warmup_transitions=12, updates_per_step=0.5), 8) == [0, 0, 0, 1, 1, 2, 2, 3]
+    # Without a warm-up updates wait for n steps.
+    assert run_steps(make_bro(n_step=3, updates_per_step=2.0), 4) == [0, 0, 2, 4]
+
+
+def test_warm_up_actions_are_uniform_and_later_ones_are_the_actors():
+    alg = make_bro(warmup_transitions=8, optimistic=False)
+    with torch.no_grad():
+        alg.actor.mlp[-1].weight.zero_()
+        alg.actor.mlp[-1].bias.copy_(torch.tensor([1.0, -1.0, -9.0, -9.0]))  # mean +-1, std e^-10
+    warm = torch.cat([alg.act(observe(0.0)) for _ in range(500)])
+    assert warm.abs().max() <= 1.0
+    assert warm.mean(0).abs().max() < 0.06  # uniform on [-1, 1]: standard error .577 / sqrt(2000) = .013
+    assert warm.std(0).sub(3**-0.5).abs().max() < 0.03
+    alg.transitions = 8
+    torch.testing.assert_close(
+        alg.act(observe(0.0)), torch.tensor([[1.0, -1.0]]).tanh().expand(4, 2), atol=1e-3, rtol=0.0
+    )
+
+
+def test_the_optimistic_actor_shifts_the_mean_and_narrows_the_noise():
+    alg = make_bro(std_multiplier=0.75)
+    with torch.no_grad():
+        alg.actor.mlp[-1].weight.zero_()
+        alg.actor.mlp[-1].bias.copy_(torch.tensor([0.0, 0.0, 0.35, 0.35]))
+    alg.learner.optimistic_actor.forward = lambda latent, mean: torch.tensor([[0.5, -0.5]])
+    u = torch.cat([alg.act(observe(0.0)) for _ in range(5000)]).double().atanh()
+    std = torch.exp(-10 + 6 * (1 + torch.tensor(0.35).tanh())).item()  # e^-1.98 = .138
+    torch.testing.assert_close(u.mean(0), torch.tensor([0.5, -0.5]).double(), atol=0.01, rtol=0.0)
+    torch.testing.assert_close(u.std(0), torch.full((2,), 0.75 * std).double(), atol=0.0, rtol=0.03)
+
+
+def test_a_reset_draws_fresh_networks_and_forgets_the_moments():
+    alg = make_bro(reset_updates=(3,), updates_per_step=1.0)
+    run_steps(alg, 3)
+    before = {name: module.state_dict() for name, module in alg.learner.modules.items()}
+    before = {f"{n}.{k}": v.clone() for n, state in before.items() for k, v in state.items() if k.endswith("weight")}
+    alg.learner.reset()
+    after = {f"{n}.{k}": v for n, module in alg.learner.modules.items() for k, v in module.state_dict().items()}
+    matrices = [name for name, value in before.items() if value.dim() >= 2 and min(value.shape[-2:]) > 1]
+    assert matrices
+    assert all((before[name] - after[name]).abs().max() > 1e-3 for name in matrices)
+    for key, value in alg.critic.mlp.state_dict().items():
+        assert torch.equal(value, alg.learner.target.state_dict()[key])
+    assert all(not optimizer.state for optimizer in alg.learner.optimizers.values())
+    first = alg.actor.mlp[0].weight.clone()
+    alg.learner.reset()
+    assert not torch.equal(first, alg.actor.mlp[0].weight)  # fresh seeds, unlike the authors' code
+
+
+def test_scheduled_resets_happen_at_their_update(monkeypatch):
+    alg = make_bro(reset_updates=(2, 5), updates_per_step=3.0)
+    resets = []
+    monkeypatch.setattr(alg.learner, "reset", lambda: resets.append(alg.gradient_steps))
+    run_steps(alg, 3)
+    assert resets == [2, 5]
+    assert alg.gradient_steps == 9
+
+
+def test_updates_leave_the_normaliser_alone_and_each_frame_counts_once():
+    alg = make_bro(updates_per_step=2.0)
+    obs = observe(0.0)
+    groups = {"actor": ["policy"], "critic": ["policy"]}
+    alg.actor = BroActor(
+        obs, groups, "actor", 2, [8, 8], obs_normalization=True,
+        distribution_cfg={"class_name": "nil_ext.rl.modules:TanhGaussian"},
+    )  # fmt: skip
+    run_steps(alg, 5)
+    assert alg.actor.obs_normalizer.count == 5 * NUM_ENVS
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(InputError, match="replay_size"):
+        make_bro(warmup_transitions=1000)

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The settings as Isaac Lab hands them over, and the border to Isaac Lab."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from nil_ext.rl.runners import OffPolicyRunner
+
+
+def test_nothing_but_the_settings_imports_isaac_lab():
+    code = (
+        "import sys, nil_ext.rl.runners, nil_ext.rl.algorithms, nil_ext.rl.models, nil_ext.rl.storage;"
+        "sys.exit(any(name.split('.')[0].startswith(('isaaclab', 'omni', 'pxr')) for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def cfg():
+    return pytest.importorskip("nil_ext.rl.cfg")
+
+
+def as_dict(runner_cfg) -> dict:
+    from isaaclab.utils import to_dict
+    from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
+
+    return to_dict(handle_deprecated_rsl_rl_cfg(runner_cfg, "5.5.1"))
+
+
+@pytest.mark.parametrize("name", ["BroRunnerCfg", "BroReferenceRunnerCfg", "BroCpuRunnerCfg"])
+def test_presets_build_what_they_say(cfg, name, point_mass):
+    settings = as_dict(getattr(cfg, name)())
+    runner = OffPolicyRunner(point_mass, settings)
+    width, num_quantiles = {"BroCpuRunnerCfg": (128, 25)}.get(name, (512, 100))
+    head = runner.alg.critic.mlp[-1]
+    assert tuple(head.weight.shape) == (2, width, num_quantiles)
+    assert not settings["init_at_random_ep_len"]
+    assert runner.alg.actor.obs_normalization == (name != "BroReferenceRunnerCfg")
+
+
+def test_the_reference_preset_is_the_papers(cfg):
+    settings = as_dict(cfg.BroReferenceRunnerCfg())["algorithm"]
+    # The first reset comes at environment step 15001: 12501 steps after the warm-up of 2500, ten updates each.
+    assert settings["reset_updates"][0] == 125_010
+    assert len(settings["reset_updates"]) == 8
+    assert (settings["batch_size"], settings["gamma"], settings["tau"]) == (128, 0.99, 0.005)
+    assert (settings["init_alpha"], settings["target_entropy_scale"], settings["optimistic"]) == (1.0, 0.5, True)
+
+
+@pytest.mark.parametrize("class_name", ["OnPolicyRunner", "OffPolicyRunner"])
+def test_the_cpu_preset_trains_under_both_runners(cfg, class_name, point_mass, tmp_path):
+    from isaaclab_rl.rsl_rl import create_rsl_rl_runner, handle_deprecated_rsl_rl_cfg
+
+    settings = cfg.BroCpuRunnerCfg(num_steps_per_env=4)
+    settings.algorithm.warmup_transitions = 64
+    if class_name == "OnPolicyRunner":
+        settings.class_name = class_name
+        point_mass.cfg = {}
+        settings = handle_deprecated_rsl_rl_cfg(settings, "5.5.1")
+        runner = create_rsl_rl_runner(point_mass, settings, log_dir=str(tmp_path))
+    else:
+        runner = OffPolicyRunner(point_mass, as_dict(settings), log_dir=str(tmp_path))
+    runner.learn(2)
+    assert runner.alg.gradient_steps == 8 * 5  # five of the eight steps come at or after 64 transitions
+    assert list(tmp_path.glob("model_*.pt"))

@@ -1,0 +1,236 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The training loop on a point mass: learning, budgets, interruption, resuming, export."""
+
+from __future__ import annotations
+
+import copy
+import doctest
+import re
+
+import pytest
+import torch
+from rsl_rl.runners import OnPolicyRunner
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from nil_ext.errors import InputError
+from nil_ext.rl.runners import OffPolicyRunner, training_logger
+from nil_ext.rl.runners.checkpoint import read_checkpoint, write_checkpoint
+
+
+def read_scalars(folder) -> dict[str, list]:
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
+
+
+def mean_reward(env, policy, num_steps: int = 100) -> float:
+    total = 0.0
+    with torch.no_grad():
+        for _ in range(num_steps):
+            total += env.step(policy(env.get_observations()))[1].mean().item()
+    return total / num_steps
+
+
+def tensors(state, prefix: str = "") -> dict[str, torch.Tensor]:
+    """Flatten nested dicts and lists to their tensors."""
+    if isinstance(state, torch.Tensor):
+        return {prefix: state}
+    if isinstance(state, (list, tuple)):
+        state = dict(enumerate(state))
+    if not isinstance(state, dict):
+        return {}
+    return {k: v for key, value in state.items() for k, v in tensors(value, f"{prefix}/{key}").items()}
+
+
+def test_it_learns_the_point_mass(point_mass, train_cfg):
+    runner = OffPolicyRunner(point_mass, train_cfg)
+    # A random policy holds about .17 a step, a good one about .9.
+    random_reward = mean_reward(point_mass, lambda obs: torch.rand(16, 1) * 2.0 - 1.0)
+    runner.learn(220)
+    learned = mean_reward(point_mass, runner.get_inference_policy())
+    assert random_reward < 0.3
+    assert learned > 0.7
+
+
+def test_the_stock_runner_trains_the_same_settings(point_mass, train_cfg, tmp_path, capsys):
+    point_mass.cfg = {}
+    runner = OnPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    runner.learn(40)
+    assert runner.alg.gradient_steps > 100
+    assert "Loss/critic" in read_scalars(tmp_path)
+    fresh = OffPolicyRunner(point_mass, copy.deepcopy(train_cfg))
+    fresh.load(str(tmp_path / "model_39.pt"))
+    assert fresh.alg.gradient_steps == runner.alg.gradient_steps
+
+
+def test_scalars_and_progress_line(point_mass, train_cfg, tmp_path, capsys):
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    runner.learn(24)
+    scalars = read_scalars(tmp_path)
+    for tag in (
+        "Train/env_steps", "Train/mean_reward", "Train/mean_episode_length", "Train/mean_step_reward",
+        "Perf/total_fps", "Perf/collection_time", "Perf/learning_time",
+        "Loss/critic", "Loss/actor", "Loss/optimistic_actor", "Loss/alpha", "Loss/omega", "Loss/lambda",
+        "Loss/final_obs_lost", "Loss/learning_rate", "Policy/mean_std",
+        "Episode_Reward/near", "Metrics/goal/distance", "Episode_Termination/left",
+    ):  # fmt: skip
+        assert tag in scalars, tag
+    # 24 iterations of 5 steps of 16 environments, reported every 4 iterations
+    steps = scalars["Train/env_steps"]
+    assert [event.step for event in steps] == [4, 8, 12, 16, 20, 24]
+    assert [event.value for event in steps] == [320, 640, 960, 1280, 1600, 1920]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "env-steps" in line]
+    assert len(lines) == 6
+    assert re.match(
+        r"100%  1\.9k env-steps  \d+/s  0:00:\d\d \+ 0:00:00 left \| reward/step [\d.]+ \| near ", lines[-1]
+    )
+    assert doctest.testmod(training_logger).failed == 0
+
+
+def test_stale_logs_are_weighted_by_the_episodes_that_ended(point_mass, train_cfg):
+    logger = OffPolicyRunner(point_mass, train_cfg).logger
+    nothing, one, three = torch.zeros(16), torch.zeros(16), torch.zeros(16)
+    one[0], three[:3] = 1.0, 1.0
+    log = {"Metrics/x": torch.tensor(float("nan")), "plain": 1.0}
+    logger.process_env_step(torch.ones(16), nothing, {"log": log})  # no episode ended: does not count
+    logger.process_env_step(torch.ones(16), one, {"log": {"Metrics/x": torch.tensor(2.0), "plain": 4.0}})
+    logger.process_env_step(torch.ones(16), nothing, {"log": {"Metrics/x": 2.0, "plain": 4.0}})
+    logger.process_env_step(torch.ones(16), three, {"log": {"Metrics/x": 6.0, "plain": 0.0}})
+    assert logger._fetch_means(logger._episodes) == {"Metrics/x": pytest.approx(5.0), "plain": pytest.approx(1.0)}
+    # Episode lengths: env 0 ended after 2 steps and after 2 more, envs 1 and 2 after 4: returns 2 + 2 + 4 + 4.
+    assert logger._sums["return"].item() == 12.0
+    assert logger._sums["episodes"].item() == 4.0
+
+
+def test_interruption_saves_and_is_raised_again(point_mass, train_cfg, tmp_path):
+    point_mass.interrupt_at = 63
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        runner.learn(1000)
+    saved = read_checkpoint(tmp_path / "model_12.pt")  # 62 steps are 12 whole iterations
+    assert saved["iter"] == 12
+    assert saved["transitions"] == 62 * 16
+    assert (tmp_path / "replay.pt").is_file()
+
+
+def test_max_minutes_ends_the_run_and_counts_earlier_sessions(point_mass, train_cfg, tmp_path):
+    train_cfg["max_minutes"] = 0.5 / 60.0
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    runner.learn(1_000_000)
+    assert 0.5 <= runner.seconds < 3.0
+    resumed = OffPolicyRunner(point_mass, copy.deepcopy(train_cfg))
+    resumed.load(str(next(tmp_path.glob("model_*.pt"))))
+    assert resumed.seconds == runner.seconds
+    with pytest.raises(InputError, match="max_minutes"):
+        resumed.learn(1)
+
+
+def test_a_resumed_run_continues(point_mass, train_cfg, tmp_path):
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path / "first"))
+    runner.infos = {"joint_names": ["slider"]}
+    runner.learn(30)
+    torch.manual_seed(123)  # the checkpoint's random state must win
+    resumed = OffPolicyRunner(type(point_mass)(), copy.deepcopy(train_cfg), log_dir=str(tmp_path / "second"))
+    assert resumed.load(str(tmp_path / "first" / "model_30.pt")) == {"joint_names": ["slider"]}
+    assert (resumed.current_learning_iteration, resumed.alg.transitions) == (30, 30 * 5 * 16)
+    assert resumed.alg.gradient_steps == runner.alg.gradient_steps > 0
+    assert torch.equal(torch.get_rng_state(), read_checkpoint(tmp_path / "first" / "model_30.pt")["rng"]["cpu"])
+    mine, theirs = tensors(resumed.alg.save()), tensors(runner.alg.save())
+    assert mine.keys() == theirs.keys()
+    assert len(mine) > 100
+    assert all(torch.equal(value, theirs[key]) for key, value in mine.items())
+    resumed.learn(10)
+    assert resumed.alg.gradient_steps == runner.alg.gradient_steps + 50  # the replay came along: no second warm-up
+    assert len(resumed.alg.replay) == 40 * 5 * 16
+    assert (tmp_path / "second" / "model_40.pt").is_file()
+    # Every transition across the seam ends there: the step before it is truncated for all environments.
+    assert (resumed.alg.replay._steps["truncated"] | resumed.alg.replay._steps["terminated"])[149].all()
+
+
+def test_without_its_replay_a_resumed_run_waits_for_a_new_one(point_mass, train_cfg, tmp_path, capsys):
+    train_cfg["replay_save_limit"] = 0.0
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    runner.learn(20)
+    assert not (tmp_path / "replay.pt").exists()
+    resumed = OffPolicyRunner(point_mass, copy.deepcopy(train_cfg))
+    resumed.load(str(tmp_path / "model_20.pt"))
+    capsys.readouterr()
+    resumed.learn(3)  # 240 transitions of the 320 it waits for
+    assert resumed.alg.gradient_steps == runner.alg.gradient_steps
+    assert "No replay" in capsys.readouterr().out
+    resumed.learn(2)
+    assert resumed.alg.gradient_steps > runner.alg.gradient_steps
+
+
+def test_exports_equal_the_policy(point_mass, train_cfg, tmp_path):
+    onnx_reference = pytest.importorskip("onnx.reference")
+    runner = OffPolicyRunner(point_mass, train_cfg)
+    runner.learn(10)
+    policy = runner.get_inference_policy("cpu")
+    obs = point_mass.get_observations()
+    with torch.no_grad():
+        actions = policy(obs)
+    assert torch.equal(actions, policy(obs).detach())
+    runner.export_policy_to_jit(str(tmp_path))
+    runner.export_policy_to_onnx(str(tmp_path))
+    jit = torch.jit.load(str(tmp_path / "policy.pt"))
+    torch.testing.assert_close(jit(obs["policy"]), actions)
+    session = onnx_reference.ReferenceEvaluator(str(tmp_path / "policy.onnx"))
+    exported = [session.run(None, {"obs": row[None].numpy()})[0] for row in obs["policy"]]
+    torch.testing.assert_close(torch.cat([torch.from_numpy(row) for row in exported]), actions, atol=1e-5, rtol=1e-5)
+
+
+def test_bad_checkpoints_are_refused(point_mass, train_cfg, tmp_path):
+    runner = OffPolicyRunner(point_mass, train_cfg)
+    with pytest.raises(InputError, match="no checkpoint"):
+        runner.load(str(tmp_path / "model_1.pt"))
+    (tmp_path / "junk.pt").write_bytes(b"junk")
+    with pytest.raises(InputError, match="damaged"):
+        runner.load(str(tmp_path / "junk.pt"))
+    saved = runner.alg.save()
+    write_checkpoint(saved | {"spaces": {"observations": {"policy": 60}, "actions": 19}}, tmp_path / "h1.pt")
+    with pytest.raises(InputError, match="same robot"):
+        runner.load(str(tmp_path / "h1.pt"))
+    train_cfg["actor"]["hidden_dims"] = [64, 64]
+    with pytest.raises(InputError, match="other sizes"):
+        OffPolicyRunner(point_mass, copy.deepcopy(train_cfg)).alg.load(saved)
+    torch.save({"actor_state_dict": print}, tmp_path / "code.pt")
+    with pytest.raises(InputError, match="damaged"):
+        runner.load(str(tmp_path / "code.pt"))
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "model.pt"
+    write_checkpoint({"x": 1}, path)
+
+    def fail(content, file):
+        file.write_bytes(b"half")
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(InputError, match="disk full"):
+        write_checkpoint({"x": 2}, path)
+    assert read_checkpoint(path) == {"x": 1}
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(InputError, match="another log folder"):
+        write_checkpoint({}, path / "below_a_file" / "model.pt")
+
+
+def test_a_log_folder_that_cannot_be_written_is_refused(point_mass, train_cfg, tmp_path):
+    (tmp_path / "file").write_text("")
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path / "file" / "run"))
+    with pytest.raises(InputError, match="another log folder"):
+        runner.learn(1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_it_trains_and_resumes_on_a_gpu(point_mass, train_cfg, tmp_path):
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path), device="cuda:0")
+    runner.learn(20)
+    resumed = OffPolicyRunner(point_mass, copy.deepcopy(train_cfg), device="cuda:0")
+    resumed.load(str(tmp_path / "model_20.pt"))
+    resumed.learn(2)
+    assert resumed.alg.gradient_steps == runner.alg.gradient_steps + 10

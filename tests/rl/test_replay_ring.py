@@ -1,0 +1,177 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The replay ring against a list of everything that ever happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nil_ext.errors import InputError
+from nil_ext.rl.storage import ReplayRing
+
+GAMMA = 0.5  # exact in binary, so that oracle and ring agree to the last bit
+
+
+@dataclass
+class Step:
+    """One step of one environment, as the oracle remembers it."""
+
+    obs: float
+    reward: float
+    terminated: bool
+    truncated: bool
+    next_obs: float  # the final observation where the episode ended
+
+
+def oracle(history: list[Step], start: int, n_step: int) -> tuple[float, float, float]:
+    """Return (return, discount, next observation) of the n-step transition that starts at a step."""
+    total, discount = 0.0, 1.0
+    for step in history[start : start + n_step]:
+        total += discount * step.reward
+        discount *= GAMMA
+        if step.terminated:
+            return total, 0.0, step.next_obs
+        if step.truncated:
+            break
+    return total, discount, step.next_obs
+
+
+class Recorder:
+    """Feeds a ring with distinguishable numbers and remembers them."""
+
+    def __init__(self, ring: ReplayRing) -> None:
+        self.ring = ring
+        self.clock = 0.0
+        self.obs = self.fresh()
+        self.history: list[list[Step]] = [[] for _ in range(ring.num_envs)]
+
+    def fresh(self) -> torch.Tensor:
+        """Return observations (E, 1) never seen before."""
+        self.clock += 100.0
+        return self.clock + torch.arange(float(self.ring.num_envs))[:, None]
+
+    def step(self, terminated: list[bool], truncated: list[bool]) -> None:
+        """Store one step."""
+        rewards = self.obs[:, 0] / 64.0
+        next_obs, final_obs = self.fresh(), self.fresh()
+        self.ring.observe({"policy": self.obs})
+        terminated_t, truncated_t = torch.tensor(terminated), torch.tensor(truncated)
+        self.ring.push(-self.obs, rewards, terminated_t, truncated_t, {"policy": next_obs}, {"policy": final_obs})
+        for env, history in enumerate(self.history):
+            ended = terminated[env] or truncated[env]
+            next_value = (final_obs if ended else next_obs)[env].item()
+            # A termination wins over a truncation in the same step.
+            cut = truncated[env] and not terminated[env]
+            history.append(Step(self.obs[env].item(), rewards[env].item(), terminated[env], cut, next_value))
+        self.obs = next_obs
+
+    def cut(self) -> None:
+        """Start anew, as a resumed run does."""
+        self.ring.cut()
+        for history in self.history:
+            if history and not history[-1].terminated:
+                history[-1].truncated = True
+        self.obs = self.fresh()
+
+    def check(self, n_step: int) -> None:
+        """Compare every transition the ring may sample with the oracle's."""
+        ring = self.ring
+        first = max(0, ring.count - ring.num_steps + 1)
+        starts = torch.arange(first, max(first, ring.count - n_step + 1))
+        for env, history in enumerate(self.history):
+            got = ring.gather(starts, torch.full_like(starts, env), n_step, GAMMA)
+            for i, start in enumerate(starts.tolist()):
+                total, discount, next_obs = oracle(history, start, n_step)
+                assert got.obs["policy"][i].item() == history[start].obs
+                assert got.actions[i].item() == -history[start].obs
+                assert got.rewards[i].item() == total
+                assert got.discounts[i].item() == discount
+                if discount > 0.0:  # what follows a termination is multiplied by zero
+                    assert got.next_obs["policy"][i].item() == next_obs
+            assert ring.final_obs_lost == 0.0 or not len(starts)
+
+
+events = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(["", "", "", "terminated", "truncated", "both"]), min_size=3, max_size=3),
+        st.sampled_from([False, False, False, False, True]),  # whether the rollout is cut after the step
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@given(events=events, num_steps=st.integers(2, 9), n_step=st.sampled_from([1, 2, 3, 5]))
+@settings(max_examples=150, deadline=None)
+def test_every_transition_equals_the_oracle(events, num_steps, n_step):
+    # A fraction of 1: no final observation can be lost even when every step truncates.
+    recorder = Recorder(ReplayRing({"policy": 1}, 1, num_envs=3, num_steps=num_steps, final_obs_fraction=1.0))
+    for ends, cut in events:
+        recorder.step([end in ("terminated", "both") for end in ends], [end in ("truncated", "both") for end in ends])
+        if cut:
+            recorder.cut()
+        if n_step < num_steps:
+            recorder.check(n_step)
+
+
+def test_state_of_a_wrapped_ring_survives_saving():
+    recorder = Recorder(ReplayRing({"policy": 1}, 1, num_envs=2, num_steps=4, final_obs_fraction=1.0))
+    for step in range(7):
+        recorder.step([False, step == 5], [step in (3, 4), False])
+    saved = recorder.ring.state_dict()
+    assert recorder.ring.nbytes >= sum(v.nbytes for part in ("obs", "steps", "final_obs") for v in saved[part].values())
+    recorder.ring = ReplayRing({"policy": 1}, 1, num_envs=2, num_steps=4, final_obs_fraction=1.0)
+    assert recorder.ring.load_state_dict(saved)
+    assert len(recorder.ring) == 6  # 3 steps of 2 environments; the fourth row is in progress
+    recorder.cut()
+    recorder.check(2)
+    recorder.step([False, False], [False, False])
+    recorder.check(2)
+    assert not ReplayRing({"policy": 1}, 1, num_envs=2, num_steps=5).load_state_dict(saved)
+
+
+def test_overwritten_final_observations_are_counted_and_replaced_by_the_last_observation():
+    # Table of ceil(0 * E T) + E = 1 slot; two truncations follow each other: the first one's observation is gone.
+    recorder = Recorder(ReplayRing({"policy": 1}, 1, num_envs=1, num_steps=6, final_obs_fraction=0.0))
+    for _ in range(2):
+        recorder.step([False], [True])
+    got = recorder.ring.gather(torch.tensor([0, 1]), torch.tensor([0, 0]), 1, GAMMA)
+    assert recorder.ring.final_obs_lost.item() == 0.5
+    assert got.next_obs["policy"][:, 0].tolist() == [recorder.history[0][0].obs, recorder.history[0][1].next_obs]
+
+
+def test_samples_are_uniform_over_what_is_stored():
+    recorder = Recorder(ReplayRing({"policy": 1}, 1, num_envs=2, num_steps=5))
+    for _ in range(11):
+        recorder.step([False] * 2, [False] * 2)
+    drawn = recorder.ring.sample(8000).obs["policy"][:, 0]
+    values, counts = drawn.unique(return_counts=True)
+    assert set(values.tolist()) == {step.obs for history in recorder.history for step in history[-4:]}
+    # Binomial(8000, 1/8): mean 1000, standard deviation 29.6; five of them.
+    assert (counts - 1000).abs().max() < 150
+
+
+def test_memory_per_million_transitions():
+    # 60 observations and 19 actions: 4 (60 + 19 + 1) + 2 flags + 4 slot = 326 byte, and a tenth of 240 byte for the
+    # table: 350 byte, 0.33 GiB per million.
+    ring = ReplayRing({"policy": 60}, 19, num_envs=10, num_steps=1000)
+    ring.observe({"policy": torch.zeros(10, 60)})
+    ring.count = 10_000
+    assert ring.nbytes / 10_000 == pytest.approx(350.0, abs=1.0)
+    assert ring.nbytes / 10_000 * 1e6 / 2**30 < 0.4
+
+
+def test_what_cannot_work_is_refused():
+    with pytest.raises(InputError, match="replay_size"):
+        ReplayRing({"policy": 1}, 1, num_envs=4, num_steps=1)
+    ring = ReplayRing({"policy": 1}, 1, num_envs=1, num_steps=4)
+    recorder = Recorder(ring)
+    recorder.step([False], [False])
+    with pytest.raises(InputError, match="n_step"):
+        ring.sample(1, n_step=2)
