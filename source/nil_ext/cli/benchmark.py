@@ -11,29 +11,18 @@ from collections.abc import Callable
 
 import torch
 
-from isaaclab.app import add_launcher_args
-from isaaclab_rl.entrypoints.common import add_frontend_args, set_hydra_args
-from isaaclab_tasks.utils import resolve_task_config, setup_preset_cli
-
-from .common import require_num_envs, require_task, run_main, with_machine_settings
+from .common import parse_args, resolve_cfgs, run_main
 from .session import Session, open_session
 
 
 def run(argv: list[str]) -> None:
     """Time physics alone, physics and camera, the whole environment, and the loop with learning, in one process."""
     parser = argparse.ArgumentParser(description="Measure where the time of a training step goes.")
-    parser.add_argument("--task", help="Gym id of the task.")
-    parser.add_argument("--num_envs", type=int, help="Number of environments; default: the profile's.")
     parser.add_argument("--steps", type=int, default=40, help="Control steps in each measurement.")
     parser.add_argument("--repeats", type=int, default=3, help="Measurements of each part; the median is reported.")
-    add_frontend_args(parser)
-    add_launcher_args(parser)
-    args, rest = setup_preset_cli(parser, with_machine_settings(argv))
-    set_hydra_args(rest)
-    task = require_task(args.task)
-    require_num_envs(args.num_envs)
-    env_cfg, agent_cfg = resolve_task_config(task, "bro_cfg_entry_point")
-    with open_session(args, task, env_cfg, agent_cfg, None) as session:
+    args = parse_args(parser, argv)
+    env_cfg, agent_cfg = resolve_cfgs(args, args.agent)
+    with open_session(args, env_cfg, agent_cfg, None) as session:
         parts = _measure(session, args.steps, args.repeats)
     _report(parts, env_cfg.scene.num_envs)
 

@@ -1,15 +1,21 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""What the scripts share: tasks, the machine's preset, and errors in one line."""
+"""What the scripts share: their arguments, the machine's profile, and errors in one line."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import gymnasium as gym
 import torch
+
+from isaaclab.app import add_launcher_args
+from isaaclab_rl.entrypoints.common import add_frontend_args, set_hydra_args
+from isaaclab_tasks.utils import resolve_task_config, setup_preset_cli
 
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
 
@@ -28,19 +34,64 @@ def run_main(body: Callable[[list[str]], int | None]) -> int:
         return 2
 
 
-def require_task(task: str | None) -> str:
-    """Check the task id.
+def parse_args(parser: argparse.ArgumentParser, argv: list[str], agent: bool = True) -> argparse.Namespace:
+    """Add the arguments every script has, parse, and leave presets and overrides to Isaac Lab.
+
+    Args:
+        parser: the script's own arguments.
+        argv: command line without the program's name.
+        agent: whether the script has an agent and environments to count.
 
     Raises:
-        InputError: When it is missing or unknown.
+        InputError: For an unknown option or task, or no environments.
     """
+    parser.add_argument("--task", help="Gym id of the task.")
+    if agent:
+        parser.add_argument("--num_envs", type=int, help="Number of environments; default: the profile's.")
+        parser.add_argument("--seed", type=int, help="Seed of environment and agent.")
+        parser.add_argument(
+            "--agent", default="bro_cfg_entry_point", help="Key of the agent's settings in the task's registration."
+        )
+    add_frontend_args(parser)
+    add_launcher_args(parser)
+    args, rest = setup_preset_cli(parser, with_machine_settings(argv))
+    for option in (token for token in rest if token.startswith("-")):
+        hint = "runs are headless unless --viz names a viewer" if option == "--headless" else "see --help"
+        raise InputError(f"Unknown option '{option}': {hint}.")
+    set_hydra_args(rest)
+    args.task = _known_task(args.task)
+    if agent and args.num_envs is not None and args.num_envs < 1:
+        raise InputError(f"--num_envs {args.num_envs} leaves nothing to simulate: give at least 1.")
+    return args
+
+
+def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False) -> tuple:
+    """Settings of the task and of its agent, with presets and overrides applied.
+
+    Raises:
+        InputError: When a preset, an override or the agent's key does not fit.
+    """
+    if f"{agent}" not in gym.spec(args.task).kwargs:
+        known = [key for key in gym.spec(args.task).kwargs if key.endswith("_cfg_entry_point") and key[:3] != "env"]
+        raise InputError(f"Task '{args.task}' has no agent '{agent}': choose one of {', '.join(known)}.")
+    try:
+        env_cfg, agent_cfg = resolve_task_config(args.task, agent, play_mode=play_mode)
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(f"These settings do not fit task '{args.task}': {' '.join(str(error).split())}") from error
+    if getattr(args, "seed", None) is not None:
+        agent_cfg.seed = args.seed
+    if getattr(args, "reference", None) is not None:
+        env_cfg.commands.reference.path = str(Path(args.reference).expanduser().absolute())
+    return env_cfg, agent_cfg
+
+
+def _known_task(task: str | None) -> str:
     known = sorted(name for name in gym.registry if name.startswith("NIL-"))
     if not task:
         raise InputError(f"--task is missing: choose one of {', '.join(known)}.")
-    name = task.split(":")[-1]
-    if name not in gym.registry:
+    if task not in gym.registry:
         raise InputError(f"Unknown task '{task}': choose one of {', '.join(known)}.")
-    return name
+    return task
 
 
 def with_machine_settings(argv: list[str]) -> list[str]:
@@ -73,13 +124,3 @@ def _value_of(argv: list[str], option: str) -> str | None:
         if arg == option and index + 1 < len(argv):
             return argv[index + 1]
     return None
-
-
-def require_num_envs(num_envs: int | None) -> None:
-    """Check ``--num_envs``.
-
-    Raises:
-        InputError: When it is below 1.
-    """
-    if num_envs is not None and num_envs < 1:
-        raise InputError(f"--num_envs {num_envs} leaves nothing to simulate: give at least 1.")

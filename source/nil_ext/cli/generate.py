@@ -11,14 +11,12 @@ from pathlib import Path
 
 import gymnasium as gym
 
-from isaaclab.app import add_launcher_args, launch_simulation
-from isaaclab_rl.entrypoints.common import set_hydra_args
-from isaaclab_tasks.utils import resolve_task_config, setup_preset_cli
+from isaaclab.app import launch_simulation
 
 from ..errors import InputError
 from ..reference import Reference
 from ..tasks.embedded import ASSETS
-from .common import require_task, run_main, with_machine_settings
+from .common import parse_args, resolve_cfgs, run_main
 
 SIZE = 224
 """Side of a reference's pictures [px]: the input of the paper's encoder."""
@@ -29,24 +27,30 @@ RATE = 50.0
 
 def run(argv: list[str]) -> None:
     """Draw the task's sketch and save it as a reference folder."""
-    parser = argparse.ArgumentParser(
-        description="Make a reference: a sketch of the task's skill, filmed in simulation."
-    )
-    parser.add_argument("--task", help="Gym id of the task.")
+    parser = argparse.ArgumentParser(description="Make a reference: a sketch of the skill, filmed in simulation.")
     parser.add_argument("--generator", choices=["sketch"], default="sketch", help="Where the reference comes from.")
     parser.add_argument("--output", type=Path, help="Folder to write; default: the task's embedded reference.")
     parser.add_argument("--duration", type=float, help="Length [s]; default: the task's episode.")
-    add_launcher_args(parser)
-    args, rest = setup_preset_cli(parser, with_machine_settings(argv))
-    set_hydra_args(rest)
-    task = require_task(args.task)
-    env_cfg, _ = resolve_task_config(task, "bro_cfg_entry_point")
+    args = parse_args(parser, argv, agent=False)
+    env_cfg, _ = resolve_cfgs(args, "bro_cfg_entry_point")
     env_cfg.sim.device = args.device
-    output = args.output or ASSETS / "references" / task
+    if args.duration is not None and args.duration <= 0.0:
+        raise InputError(f"--duration {args.duration:g}: give a length above 0 s.")
+    output = _free_folder(args.output, ASSETS / "references" / args.task)
     with launch_simulation(env_cfg, args):
-        reference = draw_sketch(task, env_cfg, args.duration or env_cfg.episode_length_s)
+        reference = draw_sketch(args.task, env_cfg, args.duration or env_cfg.episode_length_s)
     reference.save(output)
-    print(f"[nil_ext] Sketch of {task}: {len(reference)} frames at {reference.rate:g} Hz in {output}")
+    print(f"[nil_ext] Sketch of {args.task}: {len(reference)} frames at {reference.rate:g} Hz in {output}")
+
+
+def _free_folder(output: Path | None, embedded: Path) -> Path:
+    """Where to write; the task's embedded reference is made where it is missing, and replaced only by name."""
+    if output is None and embedded.exists():
+        raise InputError(f"'{embedded}' exists already: name a folder with --output (this one, to replace it).")
+    output = output or embedded
+    if output.exists() and not (output / "reference.json").is_file():
+        raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
+    return output
 
 
 def draw_sketch(task: str, env_cfg, duration: float) -> Reference:

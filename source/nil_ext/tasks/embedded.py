@@ -25,7 +25,7 @@ def embedded_reference(task: str) -> Reference:
     if not folder.is_dir():
         raise InputError(
             f"Task '{task}' has no embedded reference at '{folder}': draw it with "
-            f"'./isaaclab.sh -p scripts/generate.py --task {task}', or name one with --reference."
+            f"'./isaaclab.sh -p scripts/generate.py --task {task}'."
         )
     return Reference.load(folder)
 

@@ -93,7 +93,9 @@ class OffPolicyRunner(OnPolicyRunner):
             while self.current_learning_iteration < last and self.seconds < max_seconds:
                 obs = self._run_iteration(obs)
                 done = self.current_learning_iteration >= last or self.seconds >= max_seconds
-                if done or self.current_learning_iteration % self.cfg.get("log_interval", 1) == 0:
+                # the first one too, so that a first reward is seen at once
+                first = self.current_learning_iteration == start[0] + 1
+                if done or first or self.current_learning_iteration % self.cfg.get("log_interval", 1) == 0:
                     self._report(start, last, max_seconds)
                 if not done and self.current_learning_iteration % self.cfg["save_interval"] == 0:
                     self._save_to_log_dir()

@@ -33,8 +33,8 @@ _START_SHARE = 0.8
 class ReferenceCommand(CommandTerm):
     """Owns the reference on the device, each environment's frame, the follow camera and the imitation streams.
 
-    The camera is read once a step, when the first term asks (``refresh``); a run whose imitation weights are all zero
-    and that logs no mask never renders. Nothing crosses to the host.
+    The camera is read once a step, when the first term asks (``refresh``). Nothing crosses to the host, but for the
+    look-up of the environments that are due where ``encode_every`` is above 1.
     """
 
     cfg: ReferenceCommandCfg

@@ -56,10 +56,10 @@ class ReferenceCommandCfg(CommandTermCfg):
     encode_every: int = 1
     """Encode every k-th control step and hold the similarity between (1 is the paper)."""
 
-    centred: bool = True
+    centred: bool = False
     """Subtract the reference's mean clip embedding before the cosine; off is the paper's plain cosine.
 
-    Without it a robot that stands still scores nearly as high as one that moves with the reference."""
+    With the plain one a robot that stands still scores nearly as high as one that moves with the reference."""
 
     mask_score: str = "iou"
     """``iou`` is the paper's; ``soft`` blurs both masks and weighs pixels by how much the reference changes there;

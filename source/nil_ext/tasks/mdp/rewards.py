@@ -4,8 +4,9 @@
 """Reward terms: two imitation streams and the regularisation. Each returns (N,); the sign is in the weight.
 
 The paper names five penalties (joint torques, action change, joint velocities, foot slip, torso tilt) but gives neither
-formula nor coefficient. Ours are dimensionless means, scaled so that a policy that walks pays about 0.01 to 0.1 of
-each while the imitation streams pay up to 1: no stream drowns another. `docs/method.md` lists typical magnitudes.
+formula nor coefficient. Ours are dimensionless, scaled so that a policy that stands or walks pays about 0.01 to 0.1 of
+each while the imitation streams pay up to 1: no stream drowns another. A policy that falls pays more (foot slip 0.2 to
+0.6). `docs/method.md` lists measured magnitudes.
 """
 
 from __future__ import annotations

@@ -37,8 +37,7 @@ def fallen(
         (yaw, heading),
     ):
         fell |= (value < low) | (value > high)
-    # a simulation that has blown up is a fall too: NaN compares false above
-    return fell | ~torch.isfinite(rise)
+    return fell
 
 
 def reference_ended(env: ManagerBasedRLEnv, command_name: str = "reference", fall: str = "fall") -> torch.Tensor:

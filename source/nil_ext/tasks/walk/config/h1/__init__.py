@@ -12,6 +12,7 @@ gym.register(
     kwargs={
         "env_cfg_entry_point": f"{__name__}.env_cfg:H1WalkEnvCfg",
         "bro_cfg_entry_point": f"{__name__}.agent_cfg:H1WalkBroCfg",
+        "bro_reference_cfg_entry_point": f"{__name__}.agent_cfg:H1WalkBroReferenceCfg",
         "rsl_rl_cfg_entry_point": f"{__name__}.agent_cfg:H1WalkPpoCfg",
         "default_agent": "rsl_rl",
         "robot_entry_point": "nil_ext.robots.h1:H1",

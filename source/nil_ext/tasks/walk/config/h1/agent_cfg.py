@@ -16,12 +16,18 @@ _NAME = "nil_h1_walk"
 
 @configclass
 class H1WalkBroCfg(PresetCfg):
-    """BRO by machine, and by name: ``bro_reference`` is the authors' single-environment setting."""
+    """BRO by machine."""
 
     cpu: BroCpuRunnerCfg = BroCpuRunnerCfg(experiment_name=_NAME)
-    bro_reference: BroReferenceRunnerCfg = BroReferenceRunnerCfg(experiment_name=_NAME)
     paper: BroRunnerCfg = BroRunnerCfg(experiment_name=_NAME)
     default: BroRunnerCfg = BroRunnerCfg(experiment_name=_NAME)
+
+
+@configclass
+class H1WalkBroReferenceCfg(BroReferenceRunnerCfg):
+    """The authors' setting, for one environment: ``--agent bro_reference_cfg_entry_point --num_envs 1``."""
+
+    experiment_name: str = _NAME
 
 
 @configclass

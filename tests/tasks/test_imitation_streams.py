@@ -1,0 +1,217 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""What the imitation streams and penalties say of robots that are put where told: no physics, the real camera."""
+
+from __future__ import annotations
+
+import re
+from math import cos, exp, radians, sin
+
+import mujoco
+import numpy as np
+import pytest
+import torch
+
+from nil_ext.perception.masks import iou
+from nil_ext.robots.h1 import H1
+from nil_ext.robots.model import model_file
+from nil_ext.tasks import mdp
+from nil_ext.tasks.embedded import embedded_reference
+
+SIZE = 224
+"""The size at which the embedded reference was drawn, so that equal poses give equal pixels."""
+
+E0 = (0.0, 0.0, H1.start_height)
+UPRIGHT = (0.0, 0.0, 0.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def env(open_env):
+    """The paper's mask term and encoding of every frame, at 25 Hz."""
+    settings = ("start_along_reference=0.0", "mask_score=iou", "encode_every=1")
+    with open_env(
+        "presets=cpu", *(f"env.commands.reference.{text}" for text in settings), num_envs=2, size=SIZE
+    ) as env:
+        yield env
+
+
+@pytest.fixture
+def reference(env):
+    env.reset()
+    return env.unwrapped.command_manager.get_term("reference")
+
+
+@pytest.fixture
+def play(env, place, reference):
+    """``play(frames)``: put the robots in the poses of those frames of the sketch, one a step; (mask IoU, S_v)."""
+    motion = embedded_reference("NIL-H1-Walk").resample(25.0).motion
+    order = [list(motion["joint_names"]).index(name) for name in reference.robot.joint_names]
+
+    def run(frames) -> tuple[torch.Tensor, torch.Tensor]:
+        overlaps, similarities = [], []
+        for step, frame in enumerate(frames):
+            place(env, root_pose=motion["root_pose"][frame], joint_pos=motion["joint_pos"][frame][order])
+            env.unwrapped.episode_length_buf[:] = step
+            env.unwrapped.common_step_counter += 1
+            overlaps.append(mdp.mask_iou(env.unwrapped).clone())
+            similarities.append(mdp.video_similarity(env.unwrapped).clone())
+        return torch.stack(overlaps), torch.stack(similarities)
+
+    return run
+
+
+# -- the imitation streams
+
+
+@pytest.mark.sim
+def test_a_rollout_that_is_the_reference_scores_one(play):
+    overlap, similarity = play(range(46))  # two strides
+    # physics rounds joint angles to float32: an edge pixel of 3000 may differ
+    assert overlap.min() > 0.999
+    assert similarity.min() > 0.999
+
+
+@pytest.mark.sim
+def test_the_wrong_half_of_the_gait_scores_far_less(play):
+    overlap, similarity = play(range(11, 34))  # half a stride of 22.5 frames ahead
+    assert overlap[1:].mean() < 0.8
+    assert similarity[8:].mean() < 0.3
+
+
+@pytest.mark.sim
+def test_standing_scores_less_than_walking(play):
+    overlap, similarity = play([0] * 46)
+    assert overlap[0].min() > 0.999
+    assert overlap.mean() < 0.85
+    assert similarity[8:].mean() < 0.5
+
+
+@pytest.mark.sim
+def test_streams_are_renewed_once_a_step(env, place, reference, play):
+    play(range(3))
+    before = reference.latest["mask_iou"].clone()
+    place(env, root_pose=(0.0, 0.0, 2.0, *UPRIGHT))
+    assert torch.equal(mdp.mask_iou(env.unwrapped), before)  # the same step: not filmed again
+    env.unwrapped.common_step_counter += 1
+    assert (mdp.mask_iou(env.unwrapped) < 0.5).all()
+
+
+@pytest.mark.sim
+def test_latest_frame_is_the_robot_on_white(reference, play):
+    play(range(2))
+    frames = reference.latest_frames
+    difference = (frames.int() - reference.frames[1].int()).abs().amax(dim=-1)
+    assert (difference > 8).float().mean() < 1e-3
+    assert (frames[:, 0] == 255).all()
+
+
+@pytest.mark.sim
+def test_picture_is_where_a_pinhole_at_the_camera_s_place_sees_the_robot(env, place, reference):
+    """MuJoCo's kinematics and a pinhole by hand: 3.5 m away, 0.9 m high, 2.2 m of the world across the picture."""
+    place(env)
+    model = mujoco.MjModel.from_xml_path(str(model_file(H1.model.package, H1.model.path)))
+    data = mujoco.MjData(model)
+    data.qpos[:3] = E0
+    angles = reference.robot.data.default_joint_pos.torch[0].tolist()
+    for name, angle in zip(reference.robot.joint_names, angles, strict=True):
+        data.joint(re.sub(r"_1$", "", name)).qpos[0] = angle
+    mujoco.mj_kinematics(model, data)
+    points = []
+    for i in np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_MESH):
+        first, count = (values[model.geom_dataid[i]] for values in (model.mesh_vertadr, model.mesh_vertnum))
+        corners = model.mesh_vert[first : first + count]
+        points.append(corners @ data.geom_xmat[i].reshape(3, 3).T + data.geom_xpos[i])
+    right, away, up = (np.concatenate(points) - (0.0, -3.5, 0.9)).T
+    columns, rows = (SIZE / 2 * (1.0 + sign * value / away * 3.5 / 1.1) for sign, value in ((1, right), (-1, up)))
+    mask = reference.camera.film()[1][0]
+    seen_rows, seen_columns = (torch.where(mask.any(dim=1 - d))[0] for d in (0, 1))
+    # a pixel belongs to the robot when its middle does
+    assert seen_rows[[0, -1]].tolist() == pytest.approx([rows.min(), rows.max() - 1], abs=1.0)
+    assert seen_columns[[0, -1]].tolist() == pytest.approx([columns.min(), columns.max() - 1], abs=1.0)
+
+
+@pytest.mark.sim
+def test_mask_overlap_is_the_plain_iou_whatever_the_score(env, reference, play):
+    plain, _ = play(range(4))
+    assert torch.equal(reference.latest["mask_iou"], plain[-1])
+    expected = iou(reference.camera.film()[1], reference.masks[3].expand(2, -1, -1))
+    assert torch.allclose(plain[-1], expected, atol=1e-6)
+
+
+# -- penalties, against hand numbers
+
+
+def pitched(angle: float) -> tuple[float, ...]:
+    """The root at e0, nose down [deg]."""
+    return (*E0, 0.0, sin(radians(angle) / 2), 0.0, cos(radians(angle) / 2))
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("angle", [0.0, 20.0, -35.0])
+def test_torso_tilt_is_the_squared_sine(env, place, angle: float):
+    place(env, root_pose=pitched(angle))
+    params = env.unwrapped.reward_manager.get_term_cfg("torso_tilt").params
+    tilt = mdp.torso_tilt(env.unwrapped, **params)
+    assert tilt.tolist() == pytest.approx([sin(radians(angle)) ** 2] * 2, abs=1e-5)  # 20 degrees: 0.117
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("angle", [0.0, 30.0, -30.0])
+def test_heading_error_is_one_minus_cosine(env, place, angle: float):
+    place(env, root_pose=(*E0, 0.0, 0.0, sin(radians(angle) / 2), cos(radians(angle) / 2)))
+    error = mdp.heading_error(env.unwrapped)
+    assert error.tolist() == pytest.approx([1.0 - cos(radians(angle))] * 2, abs=1e-5)  # 30 degrees: 0.134
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize(
+    ("height", "speed", "slip"),
+    [
+        (0.0, 0.0, 0.0),
+        (0.0, 0.5, 1.0),  # two feet at 0.5 m/s
+        (0.0, 3.0, 2.0),  # each counts up to 1 m/s
+        (0.01, 0.5, 1.0),  # still within a touch of the ground
+        (0.05, 0.5, 0.0),  # in the air
+    ],
+)
+def test_foot_slip_is_the_speed_of_feet_on_the_ground(env, place, height: float, speed: float, slip: float):
+    place(env, root_pose=(0.0, 0.0, H1.start_height + height, *UPRIGHT), root_vel=(0.6 * speed, 0.8 * speed, 0, 0, 0, 0))
+    params = env.unwrapped.reward_manager.get_term_cfg("foot_slip").params
+    assert mdp.foot_slip(env.unwrapped, **params).tolist() == pytest.approx([slip] * 2, abs=1e-4)
+
+
+@pytest.mark.sim
+def test_joint_velocity_is_a_mean_square_in_units_of_the_scale(env, place):
+    speeds = torch.zeros(2, 19)
+    speeds[0] = 5.0
+    speeds[1, 4] = 19.0
+    place(env, joint_vel=speeds)
+    # (5 / 10)^2 = 0.25, and (19 / 10)^2 / 19 = 0.19
+    assert mdp.joint_velocity(env.unwrapped, scale=10.0).tolist() == pytest.approx([0.25, 0.19], abs=1e-4)
+
+
+@pytest.mark.sim
+def test_action_change_is_a_share_of_the_range(env):
+    manager = env.unwrapped.action_manager
+    manager.process_action(torch.zeros(2, 19))
+    last = torch.stack([torch.full((19,), -1.0), torch.zeros(19)])
+    last[1, 0] = 1.0
+    manager.process_action(-last)
+    manager.process_action(last)
+    # from +1 to -1 is the whole range: 1; one joint of 19 likewise: 1 / 19
+    assert mdp.action_change(env.unwrapped).tolist() == pytest.approx([1.0, 1.0 / 19.0])
+
+
+@pytest.mark.sim
+def test_metrics_are_means_over_the_episode_and_env_reward_is_per_100_hz_step(env, place, reference):
+    speeds = (0.5, 1.0, 1.25, 0.0)
+    for step, speed in enumerate(speeds, start=1):
+        place(env, root_vel=(speed, 0.0, 0.0, 0.0, 0.0, 0.0))
+        env.unwrapped.episode_length_buf[:] = step
+        env.unwrapped.common_step_counter += 1
+        reference.refresh()
+    assert reference.metrics["forward_speed"].tolist() == pytest.approx([0.6875] * 2, abs=1e-4)
+    # a step of 25 Hz counts as four of 100 Hz
+    expected = 4.0 * sum(exp(-((speed - 1.25) ** 2)) for speed in speeds)
+    assert reference.metrics["env_reward"].tolist() == pytest.approx([expected] * 2, abs=1e-3)
