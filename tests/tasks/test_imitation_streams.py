@@ -176,7 +176,8 @@ def test_heading_error_is_one_minus_cosine(env, place, angle: float):
     ],
 )
 def test_foot_slip_is_the_speed_of_feet_on_the_ground(env, place, height: float, speed: float, slip: float):
-    place(env, root_pose=(0.0, 0.0, H1.start_height + height, *UPRIGHT), root_vel=(0.6 * speed, 0.8 * speed, 0, 0, 0, 0))
+    velocity = (0.6 * speed, 0.8 * speed, 0.0, 0.0, 0.0, 0.0)
+    place(env, root_pose=(0.0, 0.0, H1.start_height + height, *UPRIGHT), root_vel=velocity)
     params = env.unwrapped.reward_manager.get_term_cfg("foot_slip").params
     assert mdp.foot_slip(env.unwrapped, **params).tolist() == pytest.approx([slip] * 2, abs=1e-4)
 

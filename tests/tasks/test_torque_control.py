@@ -40,13 +40,14 @@ def test_rates_are_the_paper_s(env):
 @pytest.mark.sim
 def test_a_robot_without_torque_falls_within_half_a_second(env):
     env.reset()
-    for step in range(50):
+    lasted = 0
+    dones = torch.zeros(NUM_ENVS)
+    while not dones.any() and lasted < 50:
         _, _, dones, extras = env.step(torch.zeros(NUM_ENVS, env.num_actions))
-        if dones.any():
-            break
+        lasted += 1
     assert dones.all()
     assert not extras["time_outs"].any()
-    assert step > 10  # it takes its time: no fall in the first tenth of a second
+    assert lasted > 10  # it takes its time: no fall in the first tenth of a second
 
 
 @pytest.mark.sim
@@ -81,7 +82,9 @@ def test_random_control_fills_the_range_and_falls(env, session):
     assert -1.0 <= actions.min() < -0.95
     assert 0.95 < actions.max() <= 1.0
     fell = torch.zeros(NUM_ENVS, dtype=torch.bool)
-    for _ in range(150):
+    for _ in range(60):
         _, _, dones, _ = env.step(control(obs))
         fell |= dones.bool()
+        if fell.all():
+            break
     assert fell.all()

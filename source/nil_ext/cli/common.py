@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gymnasium as gym
 import torch
 
-from isaaclab.app import add_launcher_args
+from isaaclab.app import add_launcher_args, launch_simulation
 from isaaclab_rl.entrypoints.common import add_frontend_args, set_hydra_args
 from isaaclab_tasks.utils import resolve_task_config, setup_preset_cli
 
@@ -78,6 +80,10 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False) 
         env_cfg, agent_cfg = resolve_task_config(args.task, agent, play_mode=play_mode)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise InputError(f"These settings do not fit task '{args.task}': {' '.join(str(error).split())}") from error
+    for override in sys.argv[1:]:
+        _require_setting(override.partition("=")[0], {"env": env_cfg, "agent": agent_cfg})
+    if env_cfg.scene.num_envs < 1:
+        raise InputError(f"env.scene.num_envs={env_cfg.scene.num_envs} leaves nothing to simulate: give at least 1.")
     if getattr(args, "seed", None) is not None:
         agent_cfg.seed = args.seed
     if getattr(args, "reference", None) is not None:
@@ -85,11 +91,34 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False) 
     return env_cfg, agent_cfg
 
 
+@contextlib.contextmanager
+def simulation(env_cfg, args: argparse.Namespace) -> Iterator[None]:
+    """Isaac Lab's launched simulation, through which bad input passes in silence: it prints every error's traceback."""
+    refused = None
+    with launch_simulation(env_cfg, args):
+        try:
+            yield
+        except InputError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+
+
+def _require_setting(path: str, cfgs: dict[str, object]) -> None:
+    """Refuse a misspelt override: Isaac Lab would set an attribute that nothing reads, and say nothing."""
+    root, *names = path.split(".")
+    node = cfgs.get(root)
+    for name in names:
+        if dataclasses.is_dataclass(node) and name not in (known := [field.name for field in dataclasses.fields(node)]):
+            raise InputError(f"Unknown setting '{path}': there is no '{name}' among {', '.join(sorted(known))}.")
+        node = node.get(name) if isinstance(node, dict) else getattr(node, name, None)
+
+
 def _known_task(task: str | None) -> str:
     known = sorted(name for name in gym.registry if name.startswith("NIL-"))
     if not task:
         raise InputError(f"--task is missing: choose one of {', '.join(known)}.")
-    if task not in gym.registry:
+    if task not in known:
         raise InputError(f"Unknown task '{task}': choose one of {', '.join(known)}.")
     return task
 

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import gymnasium as gym
 
-from isaaclab.app import launch_simulation
-
 from ..errors import InputError
 from ..reference import Reference
 from ..tasks.embedded import ASSETS
-from .common import parse_args, resolve_cfgs, run_main
+from .common import parse_args, resolve_cfgs, run_main, simulation
 
 SIZE = 224
 """Side of a reference's pictures [px]: the input of the paper's encoder."""
@@ -37,7 +35,7 @@ def run(argv: list[str]) -> None:
     if args.duration is not None and args.duration <= 0.0:
         raise InputError(f"--duration {args.duration:g}: give a length above 0 s.")
     output = _free_folder(args.output, ASSETS / "references" / args.task)
-    with launch_simulation(env_cfg, args):
+    with simulation(env_cfg, args):
         reference = draw_sketch(args.task, env_cfg, args.duration or env_cfg.episode_length_s)
     reference.save(output)
     print(f"[nil_ext] Sketch of {args.task}: {len(reference)} frames at {reference.rate:g} Hz in {output}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import gymnasium as gym
 
-from isaaclab.app import launch_simulation
 from isaaclab_rl.entrypoints.common import (
     CHECKPOINT_SELECTORS,
     apply_env_overrides,
@@ -34,6 +34,7 @@ from isaaclab_rl.rsl_rl import (
 )
 
 from ..errors import InputError
+from .common import simulation
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
@@ -63,7 +64,7 @@ def open_session(
     """Launch the simulation, make the environment and its runner; close them at the end, come what may."""
     from rsl_rl.utils import resolve_callable
 
-    with launch_simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
+    with simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         apply_env_overrides(args, env_cfg)
         agent_cfg = handle_deprecated_rsl_rl_cfg(agent_cfg, check_rsl_rl_version())
         agent_cfg.device = env_cfg.sim.device
@@ -121,7 +122,7 @@ def run_folder(experiment: str, run_name: str) -> Iterator[Path]:
     name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S") + (f"_{run_name}" if run_name else "")
     folder = log_root(experiment) / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = _new_folder(log_root(experiment), name)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"0" * 4096)
             probe.flush()
@@ -138,6 +139,15 @@ def run_folder(experiment: str, run_name: str) -> Iterator[Path]:
         if not any(folder.glob("model_*.pt")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _new_folder(root: Path, name: str) -> Path:
+    """Make a folder of that name, or with a number behind it: runs of a cluster start in the same second."""
+    for count in itertools.count(1):
+        folder = root / (name if count == 1 else f"{name}_{count}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            return folder
 
 
 def find_checkpoint(selector: str, experiment: str, task: str, agent: str) -> Path:

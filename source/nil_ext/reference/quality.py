@@ -89,7 +89,7 @@ def aligned_numbers(masks: np.ndarray, areas: np.ndarray, start_mask: np.ndarray
         "gait_period": gait_period(masks, rate),
         "start_iou": _iou(masks[0], start_mask),
         "best_iou": max(_iou(mask, start_mask) for mask in masks),
-        "best_iou_upside_down": max(_iou(mask, _upside_down(start_mask)) for mask in masks),
+        "best_iou_upside_down": max(_iou(_centred(mask), _centred(_upside_down(start_mask))) for mask in masks),
         "best_iou_mirrored": max(_iou(mask, _mirrored(start_mask)) for mask in masks),
     }
 
@@ -193,6 +193,11 @@ def _extent(mask: np.ndarray) -> tuple[int, int]:
 def _aspect(masks: np.ndarray) -> float:
     """Median width over height."""
     return float(np.median([width / height for height, width in map(_extent, masks)]))
+
+
+def _centred(mask: np.ndarray) -> np.ndarray:
+    """The mask with its centre of area in the middle column: alignment took an upside-down robot's legs for a trunk."""
+    return np.roll(mask, mask.shape[1] // 2 - round(np.nonzero(mask)[1].mean()), axis=1)
 
 
 def _upside_down(mask: np.ndarray) -> np.ndarray:

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Bad input is one clear line, exit code 2, and nothing is left behind; it is found before a simulator starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nil_ext.cli import generate, play, train
+from nil_ext.reference.video import write_video
+from nil_ext.tasks.embedded import embedded_reference
+
+TASK = "NIL-H1-Walk"
+
+
+# -- options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--task is missing: choose one of NIL-H1-Walk."),
+        (["--task", "NIL-Foo-Walk"], "Unknown task 'NIL-Foo-Walk': choose one of NIL-H1-Walk."),
+        (["--task", "CartPole-v1"], "Unknown task 'CartPole-v1'"),
+        (["--task", TASK, "--num_envs", "0"], "--num_envs 0 leaves nothing to simulate"),
+        (["--task", TASK, "env.scene.num_envs=0"], "env.scene.num_envs=0 leaves nothing to simulate"),
+        (["--task", TASK, "--headless"], "Unknown option '--headless'"),
+        (["--task", TASK, "--agent", "sac"], "has no agent 'sac': choose one of bro_cfg_entry_point"),
+        (["--task", TASK, "presets=gpu"], "Unknown preset(s): gpu"),
+        (["--task", TASK, "env.rewards.mask_iuo.weight=0"], "no attribute 'mask_iuo'"),
+        (["--task", TASK, "env.commands.reference.encode_evry=2"], "there is no 'encode_evry' among"),
+        (["--task", TASK, "agent.algorithm.gama=0.5"], "there is no 'gama' among alpha_learning_rate, batch_size"),
+        (["--task", TASK, "--checkpoint", "latest"], "--checkpoint latest: no run of NIL-H1-Walk"),
+        (["--task", TASK, "--checkpoint", "nope.pt"], "No such checkpoint: 'nope.pt'"),
+        (["--task", TASK, "--checkpoint", "."], "Run folder '.' holds no model_*.pt"),
+    ],
+)
+def test_train_refuses(refuse, arguments: list[str], message: str):
+    assert message in refuse(train.run, *arguments)
+
+
+def test_play_and_generate_refuse_alike(refuse, tmp_path: Path):
+    assert "no run of NIL-H1-Walk" in refuse(play.run, "--task", TASK)
+    assert "leaves nothing" in refuse(play.run, "--task", TASK, "--num_envs", -1)
+    assert "--duration 0: give a length above 0 s." in refuse(generate.run, "--task", TASK, "--duration", 0)
+    assert "exists already: name a folder with --output" in refuse(generate.run, "--task", TASK)
+    (tmp_path / "holiday.txt").write_text("precious")
+    assert "exists and is no reference" in refuse(generate.run, "--task", TASK, "--output", tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is at hand")
+def test_a_cuda_device_that_is_not_there_is_refused(refuse):
+    assert "--device cuda:0: PyTorch finds no CUDA device" in refuse(train.run, "--task", TASK, "--device", "cuda:0")
+
+
+def test_as_a_process(tmp_path: Path):
+    script = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
+    command = [sys.executable, str(script), "--task", "NIL-Foo-Walk"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "error: Unknown task 'NIL-Foo-Walk': choose one of NIL-H1-Walk."
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+# -- references
+
+
+@pytest.fixture(scope="module")
+def sketch() -> np.ndarray:
+    """A second of the embedded sketch on a plain background: a clip that is as good as can be. (T, 224, 224, 3)."""
+    return embedded_reference(TASK).frames[:50]
+
+
+def two_robots(frames: np.ndarray) -> np.ndarray:
+    return np.concatenate([frames[:, :, 40:184], frames[:, :, 40:184]], axis=2)
+
+
+CLIPS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "one frame": (lambda f: f[:1], "has 1 frame: give a video of at least 8"),
+    "all white": (lambda f: np.full_like(f, 255), "robot"),
+    "two robots": (two_robots, "a second figure of"),
+    "cut by the border": (lambda f: f[:, 30:], "the picture cuts the robot (top)"),
+    "upside down": (lambda f: f[:, ::-1], "the robot is upside down: flip the clip vertically"),
+    "lying": (lambda f: np.rot90(f, axes=(1, 2)), "lying, or another robot"),
+    "facing left": (lambda f: f[:, :, ::-1], "the robot faces left"),
+    "standing still": (lambda f: np.repeat(f[:1], 50, axis=0), "the robot stands still"),
+}
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_a_clip_that_cannot_be_imitated_is_refused(refuse, sketch: np.ndarray, tmp_path: Path, name: str):
+    spoil, message = CLIPS[name]
+    clip = tmp_path / "clip.mp4"
+    write_video(clip, spoil(sketch), 50.0)
+    line = refuse(train.run, "--task", TASK, "--reference", clip)
+    assert line.startswith(str(clip))
+    assert message in line
+    assert not list(tmp_path.glob("cache/**/clip*"))  # no half-made reference in the cache either
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is empty (0 bytes)"), (b"not a video\n" * 100, "is not a video that can be decoded")],
+    ids=["empty", "text"],
+)
+def test_a_file_that_is_no_video_is_refused(refuse, tmp_path: Path, content: bytes, message: str):
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(content)
+    for body in (train.run, play.run):
+        line = refuse(body, "--task", TASK, "--reference", clip, "--checkpoint", "latest")
+        assert message in line or "no run of" in line
+    assert message in refuse(train.run, "--task", TASK, "--reference", clip)
+
+
+def test_a_missing_reference_and_a_strange_folder_are_refused(refuse, tmp_path: Path):
+    assert "No such reference" in refuse(train.run, "--task", TASK, "--reference", "nope.mp4")
+    (tmp_path / "folder").mkdir()
+    line = refuse(train.run, "--task", TASK, "--reference", tmp_path / "folder")
+    assert "is no reference folder" in line
+
+
+# -- log folders
+
+
+def test_a_file_where_the_logs_should_be_is_refused(refuse, tmp_path: Path):
+    (tmp_path / "logs").write_text("")
+    assert "Cannot write logs to" in refuse(train.run, "--task", TASK)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """``disk(options)``: a small file system of its own; needs the right to mount one."""
+    mounts = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode != 0:
+            pytest.skip("may not mount a file system here")
+        mounts.append(folder)
+        return folder
+
+    yield mount
+    os.chdir(tmp_path)  # a working folder inside would keep it busy
+    for folder in mounts:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("full", "No space left on device"), ("read-only", "Read-only file system")]
+)
+def test_a_full_or_read_only_log_folder_is_refused(
+    refuse, disk, monkeypatch: pytest.MonkeyPatch, state: str, reason: str
+):
+    folder = disk("size=16k" if state == "full" else "size=16k,ro")
+    if state == "full":
+        (folder / "holiday.bin").write_bytes(b"0" * 16384)
+    monkeypatch.chdir(folder)
+    line = refuse(train.run, "--task", TASK, left=("cache", "logs"))
+    assert f"({reason}): free some space, or start from another folder." in line
+    assert not list(folder.glob("logs/nil_ext/*/*"))  # no run folder

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The machine's profile, run folders and checkpoints, as far as they need no simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from nil_ext.cli.common import with_machine_settings
+from nil_ext.cli.session import find_checkpoint, log_root, run_folder
+from nil_ext.errors import InputError
+
+
+@pytest.fixture
+def no_cuda(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("no_cuda")
+@pytest.mark.parametrize(
+    ("given", "run"),
+    [
+        (["--task", "T"], ["--task", "T", "--device", "cpu", "presets=cpu"]),
+        (["--device", "cpu"], ["--device", "cpu", "presets=cpu"]),
+        (["--device=cpu", "presets=torque"], ["--device=cpu", "presets=cpu,torque"]),
+        (["presets=paper"], ["presets=paper", "--device", "cpu"]),
+        (["presets=paper,position"], ["presets=paper,position", "--device", "cpu"]),
+        (["env.seed=1"], ["env.seed=1", "--device", "cpu", "presets=cpu"]),
+        (["--help"], ["--help"]),
+    ],
+)
+def test_without_cuda_the_cpu_profile_runs_unless_told_otherwise(given: list[str], run: list[str]):
+    assert with_machine_settings(given) == run
+
+
+@pytest.mark.usefixtures("no_cuda")
+def test_the_choice_is_printed(capsys: pytest.CaptureFixture[str]):
+    with_machine_settings(["presets=paper"])
+    assert capsys.readouterr().out == ""
+    with_machine_settings([])
+    assert "No CUDA device: running the 'cpu' profile" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_cuda")
+@pytest.mark.parametrize("given", [["--device", "cuda"], ["--device=cuda:1"]])
+def test_no_other_device_is_swapped_in(given: list[str]):
+    with pytest.raises(InputError, match="PyTorch finds no CUDA device here"):
+        with_machine_settings(given)
+
+
+def test_with_cuda_nothing_is_added(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert with_machine_settings(["--task", "T"]) == ["--task", "T"]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where runs go."""
+    monkeypatch.chdir(tmp_path)
+    return log_root("walk")
+
+
+def test_runs_that_start_in_the_same_second_do_not_share_a_folder(root: Path):
+    with run_folder("walk", "a") as first, run_folder("walk", "a") as second, run_folder("walk", "a") as third:
+        assert first.parent == second.parent == root
+        assert len({first, second, third}) == 3
+        assert all(folder.is_dir() for folder in (first, second, third))
+
+
+def test_a_run_that_fails_before_it_saved_anything_leaves_nothing(root: Path):
+    with pytest.raises(InputError), run_folder("walk", "") as folder:
+        (folder / "params").mkdir()
+        raise InputError("no.")
+    assert not list(root.iterdir())
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_run_that_fails_later_keeps_what_it_saved(root: Path, error: type[BaseException]):
+    with pytest.raises(error), run_folder("walk", "") as folder:
+        (folder / "model_20.pt").touch()
+        raise error
+    assert (folder / "model_20.pt").is_file()
+
+
+def test_a_run_folder_means_its_newest_checkpoint(tmp_path: Path):
+    for iteration in (9, 100, 20):
+        (tmp_path / f"model_{iteration}.pt").touch()
+    assert find_checkpoint(str(tmp_path), "walk", "T", "bro").name == "model_100.pt"
+    assert find_checkpoint(str(tmp_path / "model_9.pt"), "walk", "T", "bro") == tmp_path / "model_9.pt"
