@@ -77,12 +77,12 @@ def test_scalars_and_progress_line(point_mass, train_cfg, tmp_path, capsys):
         "Episode_Reward/near", "Metrics/goal/distance", "Episode_Termination/left",
     ):  # fmt: skip
         assert tag in scalars, tag
-    # 24 iterations of 5 steps of 16 environments, reported every 4 iterations
+    # 24 iterations of 5 steps of 16 environments, reported after the first and then every 4 iterations
     steps = scalars["Train/env_steps"]
-    assert [event.step for event in steps] == [4, 8, 12, 16, 20, 24]
-    assert [event.value for event in steps] == [320, 640, 960, 1280, 1600, 1920]
+    assert [event.step for event in steps] == [1, 4, 8, 12, 16, 20, 24]
+    assert [event.value for event in steps] == [80, 320, 640, 960, 1280, 1600, 1920]
     lines = [line for line in capsys.readouterr().out.splitlines() if "env-steps" in line]
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert re.match(
         r"100%  1\.9k env-steps  \d+/s  0:00:\d\d \+ 0:00:00 left \| reward/step [\d.]+ \| near ", lines[-1]
     )
