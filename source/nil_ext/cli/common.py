@@ -73,7 +73,7 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False) 
     Raises:
         InputError: When a preset, an override or the agent's key does not fit.
     """
-    if f"{agent}" not in gym.spec(args.task).kwargs:
+    if agent not in gym.spec(args.task).kwargs:
         known = [key for key in gym.spec(args.task).kwargs if key.endswith("_cfg_entry_point") and key[:3] != "env"]
         raise InputError(f"Task '{args.task}' has no agent '{agent}': choose one of {', '.join(known)}.")
     try:
