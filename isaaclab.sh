@@ -142,7 +142,9 @@ install_packages() {
     fi
     say "installing the pinned packages (half a minute when cached, else several gigabytes to fetch)"
     # From the repository's root, where uv reads tool.uv.
-    (cd "$repo" && "$uv" pip install "${options[@]}" -e '.[dev]') ||
+    (cd "$repo" && "$uv" pip install "${options[@]}" -e '.[dev,viewers]' &&
+        # sam2's build imports torch, which is there only now.
+        "$uv" pip install "${options[@]}" -e '.[sam2]') ||
         die "the installation did not finish (see above): check network and disk space, then run this again."
 }
 
