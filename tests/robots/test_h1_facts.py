@@ -76,7 +76,7 @@ def test_both_feet_stand_on_the_ground_at_e0(h1_model: mujoco.MjModel, at_start:
     for foot in H1.feet:
         assert lowest_point(h1_model, at_start, foot) == pytest.approx(0.0, abs=1e-3)
         # the facts name the distance from the foot's frame to the sole
-        assert at_start.body(foot).xpos[2] == pytest.approx(H1.sole, abs=1e-6)
+        assert at_start.body(foot).xpos[2] == pytest.approx(H1_WALK.sole, abs=1e-6)
     # in the middle of a stride, left foot in front: one step is speed * stride_time / 2 = 0.36 m
     assert left[0] - right[0] == pytest.approx(0.5 * H1_WALK.speed * H1_WALK.stride_time, abs=1e-3)
     # the centre of mass is above the feet, else no controller could hold e0 (a foot reaches from -0.05 to +0.15 m)

@@ -43,7 +43,7 @@ def feet(h1_model: mujoco.MjModel, h1_joints: dict[str, int], motion: dict[str, 
 
 def stances(height: np.ndarray) -> list[np.ndarray]:
     """Runs of frames in which a foot's sole is on the ground."""
-    down = np.flatnonzero(np.abs(height - H1.sole) < 1e-6)
+    down = np.flatnonzero(np.abs(height - H1_WALK.sole) < 1e-6)
     return [run for run in np.split(down, np.flatnonzero(np.diff(down) > 1) + 1) if len(run) > 2]
 
 
@@ -57,13 +57,13 @@ def test_a_stance_foot_does_not_slide(feet: dict[str, np.ndarray]):
 
 def test_soles_are_level_and_never_below_the_ground(feet: dict[str, np.ndarray]):
     for path in feet.values():
-        assert path[:, 2].min() > H1.sole - 1e-6
-        assert path[:, 2].max() == pytest.approx(H1.sole + H1_WALK.clearance, abs=1e-3)
+        assert path[:, 2].min() > H1_WALK.sole - 1e-6
+        assert path[:, 2].max() == pytest.approx(H1_WALK.sole + H1_WALK.clearance, abs=1e-3)
         assert path[:, 5].min() > 1.0 - 1e-9
 
 
 def test_a_foot_is_down_for_its_share_of_the_stride_and_one_always_is(feet: dict[str, np.ndarray]):
-    down = np.stack([np.abs(path[:-1, 2] - H1.sole) < 1e-6 for path in feet.values()])
+    down = np.stack([np.abs(path[:-1, 2] - H1_WALK.sole) < 1e-6 for path in feet.values()])
     assert down.mean(axis=1) == pytest.approx([H1_WALK.duty] * 2, abs=0.02)
     assert down.any(axis=0).all()
     # double support twice a stride: 2 * 0.6 - 1 of the time

@@ -83,7 +83,9 @@ H1 = Robot(
     },
     feet=("left_ankle_link", "right_ankle_link"),
     torso="torso_link",
-    sole=0.07,
+    # the foot's capsules: heel, ball, and the bar under the toes
+    sole_points=((-0.035, 0.0, -0.056), (0.115, 0.0, -0.056), (0.14, -0.03, -0.056), (0.14, 0.03, -0.056)),
+    sole_radius=0.014,
     mass=51.437,
     colour=(0.3, 0.3, 0.3),
     fall=FallLimits(

@@ -10,16 +10,25 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RobotModel:
-    """A robot model file that an installed Python package carries."""
+    """A robot model file (MJCF, URDF or USD) that an installed Python package carries, or one on disk."""
 
     package: str
-    """Import name of the package that holds the model."""
+    """Import name or distribution name of the package that holds the model; empty for a file on disk."""
 
     path: str
-    """Model file (MJCF) relative to the package's folder."""
+    """Model file relative to the package's folder, or on disk."""
 
     licence: str
     """Licence of the model (SPDX)."""
+
+    keep_links: tuple[str, ...] = ()
+    """Links of a URDF that stay bodies though their joint is fixed; the others become part of their parent."""
+
+    locked_joints: tuple[str, ...] = ()
+    """Joints of a URDF that are fixed at 0."""
+
+    colliding_links: tuple[str, ...] = ()
+    """Links of a URDF that touch things; empty for all. Detailed hulls of every link are slow and overlap."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,23 @@ class FallLimits:
 
     heading: tuple[float, float]
     """Yaw away from the start heading [rad]."""
+
+
+@dataclass(frozen=True)
+class EnvReward:
+    """LocoMuJoCo's task reward, by which the paper compares methods: a sum over control steps at 100 Hz.
+
+    Humanoids earn ``exp(-(v_x - speed)^2)`` a step, quadrupeds ``exp(-5 |v_xy - (speed, 0)|)``.
+    """
+
+    kind: str = "humanoid"
+    """``humanoid`` or ``quadruped``."""
+
+    speed: float = 1.25
+    """Wanted forward speed [m/s]."""
+
+    steps: int = 400
+    """Steps of a full episode, which is the largest value."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +116,11 @@ class Robot:
     torso: str
     """Body whose tilt counts."""
 
-    sole: float
-    """Distance from a foot body's frame down to its sole [m]."""
+    sole_points: tuple[tuple[float, float, float], ...]
+    """Points of a foot that may touch the ground, in the foot body's frame [m]: corners, heel and toe, or a centre."""
+
+    sole_radius: float
+    """Distance from those points to the ground when they touch it [m]."""
 
     mass: float
     """Total mass of the model [kg]."""
@@ -101,6 +130,17 @@ class Robot:
 
     fall: FallLimits
     """When an episode ends early."""
+
+    env_reward: EnvReward = field(default_factory=EnvReward)
+    """The task reward that the paper reports."""
+
+    armature: dict[str, float] = field(default_factory=dict)
+    """Inertia of a motor's rotor as its joint feels it [kg·m²]; empty for what the physics backend reads in the model.
+
+    Newton reads an MJCF's, PhysX reads none, and without any a light foot shakes under position control."""
+
+    episode_length: float = 4.0
+    """Length of an episode, and of the sketch [s]."""
 
     camera: CameraFraming = field(default_factory=CameraFraming)
     """How the reference and the rollouts are filmed."""

@@ -12,6 +12,8 @@ from isaaclab.actuators import IdealPDActuatorCfg
 from isaaclab.assets import ArticulationCfg
 from isaaclab.envs.mdp import JointEffortActionCfg, JointPositionActionCfg
 from isaaclab.utils import configclass
+from isaaclab_newton.sim.schemas import NewtonArticulationCfg
+from isaaclab_physx.sim.schemas import PhysxArticulationCfg
 from isaaclab_tasks.utils import PresetCfg, preset
 
 from .robot import Robot
@@ -35,6 +37,15 @@ class RobotUsdCfg(sim_utils.UsdFileCfg):
     model_path: str = ""
     """Model file within the package."""
 
+    keep_links: list[str] = []  # noqa: RUF012 (a configclass copies)
+    """Links of a URDF that stay bodies of their own."""
+
+    locked_joints: list[str] = []  # noqa: RUF012
+    """Joints of a URDF that are fixed at 0."""
+
+    colliding_links: list[str] = []  # noqa: RUF012
+    """Links of a URDF that touch things; empty for all."""
+
     colour: tuple[float, float, float] = (0.3, 0.3, 0.3)
     """Colour of every part, linear RGB."""
 
@@ -54,6 +65,14 @@ def articulation_cfg(robot: Robot, action: str = "torque") -> ArticulationCfg:
         spawn=RobotUsdCfg(
             model_package=robot.model.package,
             model_path=robot.model.path,
+            keep_links=list(robot.model.keep_links),
+            locked_joints=list(robot.model.locked_joints),
+            colliding_links=list(robot.model.colliding_links),
+            # the shapes of neighbours overlap in most models
+            articulation_props=[
+                PhysxArticulationCfg(enabled_self_collisions=False),
+                NewtonArticulationCfg(self_collision_enabled=False),
+            ],
             semantic_tags=[("class", ROBOT_LABEL)],
             colour=robot.colour,
         ),
@@ -93,4 +112,5 @@ def _motors_cfg(robot: Robot, stiffness: dict | float, damping: dict | float) ->
         joint_effort_limit=dict(robot.effort_limits),
         stiffness=stiffness,
         damping=damping,
+        armature=dict(robot.armature) or None,
     )

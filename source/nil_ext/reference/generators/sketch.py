@@ -23,24 +23,26 @@ class Leg:
     """Hip pitch joint."""
     knee: str
     """Knee joint; positive bends the shank backwards."""
-    ankle: str
-    """Ankle pitch joint."""
-    shoulder: str
-    """Shoulder pitch joint of the same side; it swings against the leg."""
     thigh: float
     """Hip to knee [m]."""
     shank: float
     """Knee to ankle [m]."""
     phase: float
     """Where in the stride this leg is at time 0, as a share of the stride; 0 is a foot that has just been loaded."""
+    ankle: str = ""
+    """Ankle pitch joint; empty for a leg that ends in a point."""
+    shoulder: str = ""
+    """Shoulder pitch joint of the same side, which swings against the leg; empty for a robot without arms."""
+    knee_forward: bool = True
+    """Whether the knee points forward, as a human's, or backward, as a quadruped's elbow."""
 
 
 @dataclass(frozen=True)
 class WalkSketch:
-    """A steady walk. The stride begins in the middle of the double support with the first leg in front."""
+    """A steady walk or trot. The stride begins in the middle of the double support with the first leg in front."""
 
     legs: tuple[Leg, ...]
-    """The legs, half a stride apart."""
+    """The legs; those half a stride apart alternate, those of one phase move together."""
     hip_offset: tuple[float, float]
     """Hip pitch axis in the root's frame: forward, up [m]."""
     sole: float
@@ -57,8 +59,10 @@ class WalkSketch:
     """Share of the stride that a foot is on the ground; above 0.5 there is double support."""
     clearance: float
     """How high a swinging foot is lifted [m]."""
-    arm_swing: float
+    arm_swing: float = 0.0
     """Amplitude of the shoulders [rad]."""
+    arm_rest: float = 0.0
+    """Angle about which the shoulders swing [rad]."""
 
     @property
     def root_height(self) -> float:
@@ -86,15 +90,16 @@ class WalkSketch:
             # the stride starts when the foot is loaded, half a double support before time 0
             phase = (time / self.stride_time + leg.phase + 0.5 * (self.duty - 0.5)) % 1.0
             forward, lift = self._foot_path(phase)
-            hip, knee = _two_link(forward, self.hip_height - lift, leg.thigh, leg.shank)
-            names += [leg.hip, leg.knee, leg.ankle, leg.shoulder]
-            # the sole stays level, and the arm swings with the opposite leg
-            columns += [
-                hip,
-                knee,
-                -(hip + knee),
-                self.arm_swing * np.cos(2 * np.pi * (time / self.stride_time + leg.phase)),
-            ]
+            hip, knee = _two_link(forward, self.hip_height - lift, leg)
+            names += [leg.hip, leg.knee]
+            columns += [hip, knee]
+            if leg.ankle:  # the sole stays level
+                names.append(leg.ankle)
+                columns.append(-(hip + knee))
+            if leg.shoulder:  # the arm swings with the opposite leg
+                names.append(leg.shoulder)
+                swing = self.arm_swing * np.cos(2 * np.pi * (time / self.stride_time + leg.phase))
+                columns.append(self.arm_rest + swing)
         return names, np.stack(columns, axis=1)
 
     def _foot_path(self, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -146,11 +151,14 @@ class WalkSketch:
         }
 
 
-def _two_link(forward: np.ndarray, down: np.ndarray, thigh: float, shank: float) -> tuple[np.ndarray, np.ndarray]:
-    """Hip and knee angles that put the ankle ``forward`` of and ``down`` from the hip; the knee points forward."""
+def _two_link(forward: np.ndarray, down: np.ndarray, leg: Leg) -> tuple[np.ndarray, np.ndarray]:
+    """Hip and knee angles that put the ankle ``forward`` of and ``down`` from the hip."""
     distance = np.hypot(forward, down)
-    if distance.max() >= thigh + shank:
-        raise ValueError(f"A stance foot is {distance.max():.3f} m from the hip, but the leg is {thigh + shank:.3f} m.")
-    knee = np.pi - np.arccos((thigh**2 + shank**2 - distance**2) / (2.0 * thigh * shank))
-    lead = np.arctan2(shank * np.sin(knee), thigh + shank * np.cos(knee))
+    if distance.max() >= leg.thigh + leg.shank:
+        raise ValueError(
+            f"A stance foot is {distance.max():.3f} m from the hip, but the leg is {leg.thigh + leg.shank:.3f} m."
+        )
+    bend = np.pi - np.arccos((leg.thigh**2 + leg.shank**2 - distance**2) / (2.0 * leg.thigh * leg.shank))
+    knee = bend if leg.knee_forward else -bend
+    lead = np.arctan2(leg.shank * np.sin(knee), leg.thigh + leg.shank * np.cos(knee))
     return np.arctan2(-forward, down) - lead, knee

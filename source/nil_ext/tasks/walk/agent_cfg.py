@@ -1,43 +1,37 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Agents of NIL-H1-Walk."""
+"""Agents of a walk task."""
 
 from __future__ import annotations
 
 from isaaclab.utils import configclass
 from isaaclab_rl.rsl_rl import RslRlMLPModelCfg, RslRlOnPolicyRunnerCfg, RslRlPpoAlgorithmCfg
-from isaaclab_tasks.utils import PresetCfg
+from isaaclab_tasks.utils import PresetCfg, preset
 
 from nil_ext.rl.cfg import BroCpuRunnerCfg, BroReferenceRunnerCfg, BroRunnerCfg
 
-_NAME = "nil_h1_walk"
+
+def bro_cfg(experiment: str) -> PresetCfg:
+    """BRO by machine: ``presets=paper`` or ``presets=cpu``."""
+    paper = BroRunnerCfg(experiment_name=experiment)
+    return preset(paper=paper, cpu=BroCpuRunnerCfg(experiment_name=experiment), default=paper)
 
 
-@configclass
-class H1WalkBroCfg(PresetCfg):
-    """BRO by machine."""
-
-    cpu: BroCpuRunnerCfg = BroCpuRunnerCfg(experiment_name=_NAME)
-    paper: BroRunnerCfg = BroRunnerCfg(experiment_name=_NAME)
-    default: BroRunnerCfg = BroRunnerCfg(experiment_name=_NAME)
-
-
-@configclass
-class H1WalkBroReferenceCfg(BroReferenceRunnerCfg):
+def bro_reference_cfg(experiment: str) -> BroReferenceRunnerCfg:
     """The authors' setting, for one environment: ``--agent bro_reference_cfg_entry_point --num_envs 1``."""
+    return BroReferenceRunnerCfg(experiment_name=experiment)
 
-    experiment_name: str = _NAME
+
+def ppo_cfg(experiment: str) -> RslRlOnPolicyRunnerCfg:
+    """rsl-rl's PPO on the same task, the baseline: ``isaaclab train --rl_library rsl_rl --task NIL-H1-Walk``."""
+    return PpoRunnerCfg(experiment_name=experiment)
 
 
 @configclass
-class H1WalkPpoCfg(RslRlOnPolicyRunnerCfg):
-    """rsl-rl's PPO on the same task, the baseline: ``isaaclab train --rl_library rsl_rl --task NIL-H1-Walk``.
+class PpoRunnerCfg(RslRlOnPolicyRunnerCfg):
+    """PPO with Isaac Lab's settings for walking H1s on flat ground, with action limits tightened to our [-1, 1]."""
 
-    Settings are Isaac Lab's for walking H1s on flat ground, with its action limits tightened to our [-1, 1].
-    """
-
-    experiment_name: str = _NAME
     clip_actions: float = 1.0
     init_at_random_ep_len: bool = False
     num_steps_per_env: int = 24

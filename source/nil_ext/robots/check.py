@@ -1,0 +1,248 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Holds what a robot file says against the model that it names, before any simulator starts."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from .model import USD_SUFFIXES, model_file, ros_package
+from .urdf import fuse_fixed_joints
+
+if TYPE_CHECKING:
+    import mujoco
+
+    from ..reference.generators.sketch import WalkSketch
+    from .robot import Robot
+
+_GROUND = 0.01
+"""How far the lowest foot may be from the ground at e0 [m]."""
+
+_STRIDE_RATE = 50.0
+"""Frames of a sketch that are checked per second [Hz]."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model file says of itself."""
+
+    limits: dict[str, tuple[float, float]]
+    """Range of every joint [rad], infinite where there is none."""
+
+    bodies: tuple[str, ...]
+    """Names of its rigid bodies."""
+
+    mass: float
+    """Total mass [kg]; NaN where the model leaves it to the simulator."""
+
+    kinematics: mujoco.MjModel | None
+    """The model for forward kinematics; None for a USD, which MuJoCo does not read."""
+
+
+def mistakes_in(robot: Robot, sketch: WalkSketch | None, facts: ModelFacts) -> list[str]:
+    """What is wrong with a robot, one line a mistake; empty where nothing is."""
+    found = [
+        f"sketch: '{name}' is no joint of the model{_hint(name, facts.limits)}"
+        for name in (sketch.start_joint_pos if sketch is not None else ())
+        if name not in facts.limits
+    ]
+    found = found or _names(robot, facts)  # the sketch's joints are among the start pose's
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9]*", robot.name):
+        found.append(f"name: '{robot.name}' cannot be part of a task's name; use letters and digits.")
+    if math.isnan(robot.mass):
+        found.append("mass: it is missing, and a USD does not say it for certain.")
+    elif abs(robot.mass - facts.mass) > 1e-3:
+        found.append(f"mass: {robot.mass:g} kg, but the model has {facts.mass:.3f} kg; leave it out.")
+    if found:
+        return found
+    pose = _angles(robot, facts.limits)
+    if sketch is not None:
+        found = _sketch(robot, sketch, facts)
+    if not found:  # e0 is the sketch's first frame
+        found = [f"start_joint_pos: {line}" for line in _outside(pose, facts.limits)]
+    return found or _feet_on_ground(robot, facts, pose)
+
+
+def read_model(robot: Robot) -> ModelFacts:
+    """Read a robot's MJCF, URDF or USD.
+
+    Raises:
+        InputError: When it cannot be read, names a file that is missing, or has no free root.
+    """
+    source = model_file(robot.model.package, robot.model.path)
+    if source.suffix in USD_SUFFIXES:
+        return _read_usd(source)
+    if source.suffix == ".urdf":
+        return _read_mujoco(_urdf_without_shapes(source, robot), source)
+    if source.suffix == ".xml":
+        return _read_mujoco(None, source)
+    raise InputError(f"'{source}' is no MJCF (.xml), URDF (.urdf) or USD (.usd, .usda, .usdc).")
+
+
+def _read_mujoco(urdf: str | None, source: Path) -> ModelFacts:
+    import mujoco
+
+    try:
+        spec = mujoco.MjSpec.from_string(urdf) if urdf else mujoco.MjSpec.from_file(str(source))
+        if urdf:
+            spec.worldbody.first_body().add_freejoint()
+        model = spec.compile()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"'{source}' cannot be read: {' '.join(str(error).split())}.") from error
+    free = [i for i in range(model.njnt) if model.jnt_type[i] == mujoco.mjtJoint.mjJNT_FREE]
+    if free != [0]:
+        raise InputError(f"'{source}' has no free root: give its root body a <freejoint/>.")
+    limits = {}
+    for i in range(1, model.njnt):
+        low, high = model.jnt_range[i] if model.jnt_limited[i] else (-np.inf, np.inf)
+        limits[model.joint(i).name] = (float(low), float(high))
+    bodies = tuple(model.body(i).name for i in range(1, model.nbody))
+    return ModelFacts(limits, bodies, float(model.body_mass.sum()), model)
+
+
+def _urdf_without_shapes(source: Path, robot: Robot) -> str:
+    """The fused URDF as text without meshes, which only the converter needs; those that are missing are refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        fused = Path(folder) / source.name
+        fuse_fixed_joints(source, fused, robot.model.keep_links, robot.model.locked_joints)
+        root = ET.parse(fused).getroot()
+    for mesh in root.iter("mesh"):
+        name = mesh.get("filename")
+        file = Path(name)
+        if name.startswith("package://"):
+            package, _, rest = name.removeprefix("package://").partition("/")
+            file = ros_package(source, package) / rest
+        if not file.is_file():
+            raise InputError(f"mesh '{file}' is missing, which '{source.name}' names.")
+    for link in root.findall("link"):
+        for shape in [*link.findall("visual"), *link.findall("collision")]:
+            link.remove(shape)
+    extension = ET.SubElement(root, "mujoco")
+    ET.SubElement(extension, "compiler", fusestatic="false", balanceinertia="true")
+    return ET.tostring(root, encoding="unicode")
+
+
+def _read_usd(source: Path) -> ModelFacts:
+    from pxr import Tf, Usd, UsdPhysics
+
+    try:
+        stage = Usd.Stage.Open(str(source))
+    except Tf.ErrorException as error:
+        raise InputError(f"'{source}' cannot be read: {' '.join(str(error).split())}.") from error
+    limits, bodies = {}, []
+    for prim in stage.TraverseAll():
+        if prim.HasAPI(UsdPhysics.RigidBodyAPI):
+            bodies.append(prim.GetName())
+        if joint := UsdPhysics.RevoluteJoint(prim):
+            ends = (joint.GetLowerLimitAttr().Get(), joint.GetUpperLimitAttr().Get())
+            limits[prim.GetName()] = tuple(float(np.radians(end)) for end in ends)  # USD has degrees
+        elif joint := UsdPhysics.PrismaticJoint(prim):
+            limits[prim.GetName()] = (joint.GetLowerLimitAttr().Get(), joint.GetUpperLimitAttr().Get())
+    if not limits:
+        raise InputError(f"'{source}' has no joints: name the USD of an articulated robot.")
+    return ModelFacts(limits, tuple(bodies), float("nan"), None)
+
+
+# -- the checks
+
+
+def _names(robot: Robot, facts: ModelFacts) -> list[str]:
+    """Joints and bodies that do not exist, and joints that are given twice or not at all."""
+    found = []
+    tables = ("effort_limits", "stiffness", "damping", "action_scale", "start_joint_pos", "armature")
+    for table in tables:
+        keys = list(getattr(robot, table))
+        hits: dict[str, list[str]] = {joint: [] for joint in facts.limits}
+        for key in keys:
+            try:
+                matched = [joint for joint in facts.limits if re.fullmatch(key, joint)]
+            except re.error as error:
+                found.append(f"{table}: '{key}' is no regular expression ({error}).")
+                continue
+            if not matched:
+                found.append(f"{table}: '{key}' matches no joint{_hint(key, facts.limits)}")
+            for joint in matched:
+                hits[joint].append(key)
+        twice = [f"'{joint}' by {' and '.join(map(repr, by))}" for joint, by in hits.items() if len(by) > 1]
+        if twice:
+            found.append(f"{table}: more than one key matches {', '.join(twice)}.")
+        missing = [joint for joint, by in hits.items() if not by]
+        if missing and keys and table in tables[:4]:
+            found.append(f"{table}: no key matches {', '.join(missing)}.")
+    if not robot.feet or not robot.sole_points:
+        found.append("feet: name at least one body, and its sole_points.")
+    for key, names in (("feet", robot.feet), ("torso", (robot.torso,))):
+        for name in names:
+            if name not in facts.bodies:
+                found.append(f"{key}: the model has no body '{name}'{_hint(name, facts.bodies)}")
+    return found
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 3, 0.4) or sorted(known)[:8]
+    return f"; among its names are {', '.join(close)}."
+
+
+def _angles(robot: Robot, joints: Iterable[str]) -> dict[str, float]:
+    """Joint angles of e0 [rad]; 0 where the file gives none."""
+    given = robot.start_joint_pos
+    return {joint: next((v for key, v in given.items() if re.fullmatch(key, joint)), 0.0) for joint in joints}
+
+
+def _outside(pose: dict[str, float], limits: dict[str, tuple[float, float]]) -> list[str]:
+    return [
+        f"{joint} is at {angle:.3f}, outside of its limits {limits[joint][0]:.3f} to {limits[joint][1]:.3f}."
+        for joint, angle in pose.items()
+        if not limits[joint][0] - 1e-6 <= angle <= limits[joint][1] + 1e-6
+    ]
+
+
+def _sketch(robot: Robot, sketch: WalkSketch, facts: ModelFacts) -> list[str]:
+    """Where the sketch leaves the joints' limits, or its legs are too short."""
+    moved = set(sketch.start_joint_pos)
+    try:
+        motion = sketch.motion(_angles(robot, facts.limits), sketch.stride_time, _STRIDE_RATE)
+    except ValueError as error:
+        return [f"sketch: {error}"]
+    names = [str(name) for name in motion["joint_names"]]
+    lines = []
+    for column, name in enumerate(names):
+        if name in moved:
+            angles = motion["joint_pos"][:, column]
+            lines += _outside({name: angles.min()}, facts.limits) or _outside({name: angles.max()}, facts.limits)
+    return [f"sketch: {line}" for line in lines]
+
+
+def _feet_on_ground(robot: Robot, facts: ModelFacts, pose: dict[str, float]) -> list[str]:
+    """Soles that are above or under the ground at e0."""
+    if facts.kinematics is None:
+        return []
+    import mujoco
+
+    data = mujoco.MjData(facts.kinematics)
+    data.qpos[:7] = (0.0, 0.0, robot.start_height, 1.0, 0.0, 0.0, 0.0)
+    data.qpos[7:] = list(pose.values())
+    mujoco.mj_kinematics(facts.kinematics, data)
+    points = np.array(robot.sole_points)
+    heights = {}
+    for foot in robot.feet:
+        body = data.body(foot)
+        heights[foot] = float((points @ body.xmat.reshape(3, 3).T + body.xpos)[:, 2].min()) - robot.sole_radius
+    lowest = min(heights, key=heights.get)
+    if heights[lowest] < -_GROUND:
+        return [f"start_height: at e0 '{lowest}' is {-heights[lowest]:.3f} m under the ground; raise the robot."]
+    if heights[lowest] > _GROUND:
+        return [f"start_height: at e0 the lowest foot is {heights[lowest]:.3f} m above the ground; lower the robot."]
+    return []

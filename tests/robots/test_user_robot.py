@@ -1,0 +1,310 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Robots of the user's own: what docs/robots.md says, done with the Go2, and files with mistakes in them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pinocchio
+import pytest
+
+from nil_ext.errors import InputError
+from nil_ext.reference import Reference
+from nil_ext.robots.a1 import A1, A1_WALK
+from nil_ext.robots.model import model_file
+from nil_ext.robots.user import RobotFile, dump_toml, load_robot_file
+
+ROOT = Path(__file__).resolve().parents[2]
+GO2 = ROOT / "docs/examples/go2.toml"
+
+HOPPER = """
+<mujoco model="hopper">
+  <compiler angle="radian"/>
+  <worldbody>
+    <body name="trunk" pos="0 0 1">
+      <freejoint/>
+      <geom type="box" size="0.1 0.1 0.1" mass="3"/>
+      <body name="leg" pos="0 0 -0.1">
+        <joint name="hip" axis="0 1 0" range="-1 1" limited="true"/>
+        <geom type="capsule" fromto="0 0 0 0 0 -0.5" size="0.03" mass="1"/>
+        <body name="shank" pos="0 0 -0.5">
+          <joint name="knee" axis="0 1 0" range="0 2" limited="true"/>
+          <geom type="capsule" fromto="0 0 0 0 0 -0.37" size="0.03" mass="0.5"/>
+        </body>
+      </body>
+    </body>
+  </worldbody>
+</mujoco>
+"""
+
+FACTS = """
+name = "Hopper"
+torso = "trunk"
+feet = ["shank"]
+sole_points = [[0.0, 0.0, -0.37]]
+sole_radius = 0.03
+start_height = 1.0
+start_joint_pos = {}
+effort_limits = {".*" = 50.0}
+stiffness = {".*" = 100.0}
+damping = {hip = 2.0, knee = 1.0}
+action_scale = {".*" = 0.5}
+
+[model]
+path = "hopper.xml"
+
+[fall]
+height = [-0.3, inf]
+tilt = [-0.5, 0.5]
+list = [-0.5, 0.5]
+heading = [-inf, inf]
+"""
+
+SKETCH = """
+[sketch]
+hip_offset = [0.0, -0.1]
+sole = 0.03
+hip_height = {height}
+stance_centre = 0.0
+speed = 0.3
+stride_time = 0.4
+duty = 0.5
+clearance = 0.02
+
+[[sketch.legs]]
+hip = "{hip}"
+knee = "knee"
+thigh = 0.5
+shank = 0.37
+phase = 0.0
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """``write(facts, model)``: a robot file beside its model."""
+
+    def to_disk(facts: str = FACTS, model: str | None = HOPPER, name: str = "hopper.toml") -> Path:
+        if model is not None:
+            (tmp_path / "hopper.xml").write_text(model)
+        (tmp_path / name).write_text(facts)
+        return tmp_path / name
+
+    return to_disk
+
+
+@pytest.fixture
+def refused(write):
+    """``refused(facts, model)``: the lines about what is wrong with it."""
+
+    def lines(*arguments: str | None) -> list[str]:
+        with pytest.raises(InputError) as refusal:
+            load_robot_file(write(*arguments))
+        head, *rest = str(refusal.value).splitlines()
+        assert head.startswith("Robot file '")
+        assert "hopper.toml" in head
+        return [line.strip() for line in rest]
+
+    return lines
+
+
+def test_example_is_the_go2_of_its_package():
+    loaded = load_robot_file(GO2)
+    robot, sketch = loaded.robot, loaded.sketch
+    source = pinocchio.buildModelFromUrdf(
+        str(model_file(robot.model.package, robot.model.path)), pinocchio.JointModelFreeFlyer()
+    )
+    assert robot.mass == pytest.approx(pinocchio.computeTotalMass(source), abs=1e-6)
+    for name in list(source.names)[2:]:
+        limit = 45.43 if "calf" in name else 23.7
+        assert source.effortLimit[source.joints[source.getJointId(name)].idx_v] == limit
+    # 0.29 m from hip to foot and the foot's radius
+    assert robot.start_height == pytest.approx(0.312)
+    assert robot.start_joint_pos.items() >= sketch.start_joint_pos.items()
+
+
+def test_a_robot_may_be_given_without_a_sketch(write):
+    loaded = load_robot_file(write())
+    assert loaded.sketch is None
+    assert loaded.robot.mass == pytest.approx(4.5)
+    assert loaded.robot.noun == "Hopper robot"
+    assert loaded.robot.model.path == str(write().parent / "hopper.xml")
+
+
+def test_a_copy_elsewhere_says_the_same(write, tmp_path_factory: pytest.TempPathFactory):
+    away = tmp_path_factory.mktemp("run") / "robot.toml"
+    for file in (write(), GO2):
+        loaded = load_robot_file(file)
+        away.write_text(dump_toml(loaded))
+        assert load_robot_file(away) == loaded
+
+
+def test_a_python_file_defines_the_robot(write):
+    source = "from nil_ext.robots.a1 import A1 as ROBOT, A1_WALK as SKETCH"
+    assert load_robot_file(write(source, None, "dog.py")) == RobotFile(A1, A1_WALK)
+    with pytest.raises(InputError, match="defines no ROBOT"):
+        load_robot_file(write("robot = 1", None, "dog.py"))
+    with pytest.raises(InputError, match="ends with ZeroDivisionError"):
+        load_robot_file(write("1 / 0", None, "dog.py"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("knee = 1.0", "kneee = 1.0", "damping: 'kneee' matches no joint; among its names are knee."),
+        ("{hip = 2.0, knee = 1.0}", "{hip = 2.0}", "damping: no key matches knee."),
+        ("{hip = 2.0, knee = 1.0}", '{".*" = 2.0, knee = 1.0}', "damping: more than one key matches 'knee' by '.*'"),
+        ("hip = 2.0", '"(" = 2.0', "damping: '(' is no regular expression"),
+        ('feet = ["shank"]', "feet = []", "feet: name at least one body, and its sole_points."),
+        ('feet = ["shank"]', 'feet = ["shnk"]', "feet: the model has no body 'shnk'; among its names are shank"),
+        ('torso = "trunk"', 'torso = "tors"', "torso: the model has no body 'tors'"),
+        ("start_joint_pos = {}", "start_joint_pos = {knee = -0.1}", "knee is at -0.100, outside of its limits 0.000"),
+        ("start_height = 1.0", "start_height = 0.95", "at e0 'shank' is 0.050 m under the ground; raise the robot."),
+        ("start_height = 1.0", "start_height = 1.1", "the lowest foot is 0.100 m above the ground; lower the robot."),
+        ("start_height = 1.0", "", "start_height: it is missing."),
+        ("start_height = 1.0", 'start_height = "1"', "start_height: '1' is no number."),
+        ("sole_radius", "sole_radus", "sole_radus: there is no such key; did you mean 'sole_radius'?"),
+        ("tilt = [-0.5, 0.5]", "tilt = [-0.5]", "fall.tilt: give 2 values, not 1."),
+        ('name = "Hopper"', 'name = "My hopper"', "name: 'My hopper' cannot be part of a task's name"),
+        ('name = "Hopper"', 'name = "Hopper"\nmass = 5.0', "mass: 5 kg, but the model has 4.500 kg"),
+        ('path = "hopper.xml"', 'path = "gone.xml"', "gone.xml' is missing"),
+        ('path = "hopper.xml"', 'path = "hopper.toml"', "hopper.toml' is no MJCF (.xml), URDF (.urdf) or USD"),
+        ('path = "hopper.xml"', 'path = "hopper.xml"\npackage = "no_such_thing"', "'no_such_thing' is not installed"),
+        ("[model]", "[model", "it is no TOML"),
+    ],
+)
+def test_each_mistake_is_named_in_a_line(refused, old: str, new: str, expected: str):
+    assert old in FACTS
+    [line] = [line for line in refused(FACTS.replace(old, new, 1)) if expected in line]
+    assert len(line) < 300
+
+
+def test_mistakes_are_named_together(refused):
+    facts = FACTS.replace("sole_radius", "sole_radus").replace("tilt = [-0.5, 0.5]", "")
+    assert len(refused(facts)) == 3  # unknown, and therefore missing; and the tilt
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("<freejoint/>", "", "has no free root"),
+        ('<geom type="box" size="0.1 0.1 0.1" mass="3"/>', '<geom type="mesh" mesh="hull" mass="3"/>', "hull.stl"),
+        ("</worldbody>", "", "cannot be read"),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_named(refused, old: str, new: str, expected: str):
+    model = HOPPER.replace(old, new, 1).replace(
+        "<worldbody>", '<asset><mesh name="hull" file="hull.stl"/></asset><worldbody>'
+    )
+    if "hull" not in expected:
+        model = HOPPER.replace(old, new, 1)
+    [line] = refused(FACTS, model)
+    assert line.startswith("model: ")
+    assert expected in line
+
+
+def test_a_missing_mesh_of_a_urdf_is_named(refused, tmp_path: Path):
+    (tmp_path / "rod.urdf").write_text(
+        '<robot name="rod"><link name="rod"><visual><geometry><mesh filename="gone.stl"/></geometry></visual>'
+        '<inertial><mass value="1"/><inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/></inertial></link>'
+        "</robot>"
+    )
+    [line] = refused(FACTS.replace("hopper.xml", "rod.urdf"))
+    assert line == f"model: mesh '{tmp_path / 'gone.stl'}' is missing, which 'rod.urdf' names."
+
+
+def test_a_sketch_gives_the_start_pose_and_is_checked(write, refused):
+    facts = FACTS.replace("start_height = 1.0", "")
+    loaded = load_robot_file(write(facts + SKETCH.format(height=0.8, hip="hip")))
+    assert loaded.robot.start_height == pytest.approx(0.93)
+    assert refused(FACTS + SKETCH.format(height=0.8, hip="hip")) == [
+        "start_height: leave it out, the [sketch] gives it."
+    ]
+    [line] = refused(facts + SKETCH.format(height=0.8, hip="hipp"))
+    assert line == "sketch: 'hipp' is no joint of the model; among its names are hip."
+    [line] = refused(facts + SKETCH.format(height=0.9, hip="hip"))
+    assert "but the leg is 0.870 m" in line
+    [line] = refused(facts + SKETCH.format(height=0.35, hip="hip"))
+    assert line.startswith("sketch: ")
+    assert "outside of its limits" in line
+
+
+def test_an_unknown_file_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match=r"is no \.toml or \.py file"):
+        load_robot_file(tmp_path / "robot.yaml")
+
+
+# -- the command line
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """``arguments(*argv)``: what a script makes of its command line."""
+    import argparse
+
+    from nil_ext.cli.common import parse_args
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NIL_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+
+    def parse(*argv: object):
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--checkpoint")
+        return parse_args(parser, [str(token) for token in argv])
+
+    return parse
+
+
+def test_a_robot_file_makes_a_task_that_a_run_folder_remembers(arguments, tmp_path: Path):
+    import gymnasium as gym
+
+    from nil_ext.cli.own_robot import RECORD, record_robot
+    from nil_ext.tasks.embedded import load_reference
+
+    assert arguments("--robot", GO2).task == "NIL-Go2-Walk"
+    with pytest.raises(InputError, match=f"generate.py --robot {GO2}"):
+        load_reference("", "NIL-Go2-Walk", "Go2")
+    run = tmp_path / "logs/nil_ext/nil_go2_walk/2026-01-01_00-00-00"
+    run.mkdir(parents=True)
+    record_robot("NIL-Go2-Walk", run)
+    assert load_robot_file(run / RECORD) == load_robot_file(GO2)
+    for again in (("--task", "NIL-Go2-Walk"), ("--checkpoint", run), ("--checkpoint", run, "--task", "NIL-Go2-Walk")):
+        del gym.registry["NIL-Go2-Walk"]
+        assert arguments(*again).task == "NIL-Go2-Walk"
+    with pytest.raises(InputError, match="makes NIL-Go2-Walk; leave --task out"):
+        arguments("--robot", GO2, "--task", "NIL-H1-Walk")
+    del gym.registry["NIL-Go2-Walk"]
+
+
+def test_the_name_of_a_robot_that_comes_with_the_package_is_refused(arguments, write):
+    with pytest.raises(InputError, match="NIL-A1-Walk comes with nil_ext; give the robot another name"):
+        arguments("--robot", write("from nil_ext.robots.a1 import A1 as ROBOT", None, "dog.py"))
+
+
+@pytest.mark.sim
+def test_the_page_s_commands_draw_a_sketch_and_train(tmp_path: Path):
+    environment = {**os.environ, "NIL_CACHE_DIR": str(tmp_path / "cache")}
+
+    def script(name: str, *options: str) -> str:
+        command = [sys.executable, str(ROOT / "scripts" / name), *options]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    assert "Sketch of NIL-Go2-Walk: 11 frames at 50 Hz" in script(
+        "generate.py", "--robot", str(GO2), "--device", "cpu", "--duration", "0.2"
+    )
+    [folder] = (tmp_path / "cache/references").glob("NIL-Go2-Walk-*")
+    drawn = Reference.load(folder)
+    assert drawn.meta["robot"] == "Go2"
+    assert 0.04 < drawn.masks.mean() < 0.4
+    budget = ("--num_envs", "2", "--max_iterations", "1", "--no_evaluation", "--device", "cpu")
+    assert "Reference: sketch, 0.20 s at 50 Hz" in script("train.py", "--robot", str(GO2), *budget)
+    [run] = (tmp_path / "logs/nil_ext/nil_go2_walk").iterdir()
+    assert load_robot_file(run / "robot.toml") == load_robot_file(GO2)
