@@ -174,3 +174,49 @@ def test_updates_leave_the_normaliser_alone_and_each_frame_counts_once():
 def test_impossible_settings_are_refused():
     with pytest.raises(InputError, match="replay_size"):
         make_bro(warmup_transitions=1000)
+
+
+def test_part_of_the_environments_may_follow_the_policy_itself():
+    alg = make_bro(std_multiplier=0.75, optimistic_share=0.5)
+    with torch.no_grad():
+        alg.actor.mlp[-1].weight.zero_()
+        alg.actor.mlp[-1].bias.copy_(torch.tensor([0.0, 0.0, 0.35, 0.35]))
+    alg.learner.optimistic_actor.forward = lambda latent, mean: torch.tensor([[0.5, -0.5]])
+    latent = torch.zeros(NUM_ENVS, 3)
+    u = torch.stack([alg.learner.explore(latent) for _ in range(500)]).double().atanh()  # (500, 4, 2)
+    std = torch.exp(-10 + 6 * (1 + torch.tensor(0.35).tanh())).item()
+    shift = torch.tensor([[0.5, -0.5]] * 2 + [[0.0, 0.0]] * 2).double()
+    torch.testing.assert_close(u.mean(0), shift, atol=0.03, rtol=0.0)  # standard error .138 / sqrt(500) = .006
+    wanted = std * torch.tensor([0.75, 0.75, 1.0, 1.0]).double()[:, None].expand(4, 2)
+    torch.testing.assert_close(u.std(0), wanted, atol=0.0, rtol=0.15)
+
+
+def test_a_reset_catches_up_before_the_fresh_networks_act(monkeypatch):
+    alg = make_bro(reset_updates=(5,), reset_catch_up=100, updates_per_step=2.0)
+    resets = []
+    monkeypatch.setattr(alg.learner, "reset", lambda: resets.append(alg.gradient_steps))
+    # two updates a step; the reset comes with the sixth, within the third step, and its hundred in that step too
+    assert run_steps(alg, 4) == [2, 4, 106, 108]
+    assert resets == [5]
+
+
+def updated_by(alg: BRO, reference: BRO) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Run the same update on both and return what each reports."""
+    alg.load(reference.save())
+    run_steps(reference, 3)
+    batch, noise = reference._sample(64), torch.randn(3, 64, 2)
+    alg.load(reference.save())
+    return alg.learner.step(batch, noise), reference.learner.step(batch, noise)
+
+
+def test_bfloat16_products_leave_everything_else_in_float32():
+    alg, reference = make_bro(matmul_precision="bfloat16"), make_bro()
+    rough, exact = updated_by(alg, reference)
+    for name, value in exact.items():
+        assert rough[name].dtype == torch.float32
+        # bfloat16 has 8 bits: relative errors of about 2^-8 in each of four layers
+        torch.testing.assert_close(rough[name], value, rtol=0.05, atol=0.02, msg=name)
+    assert not torch.equal(rough["critic"], exact["critic"])
+    assert {weight.dtype for weight in alg.learner.weights} == {torch.float32}
+    with pytest.raises(InputError, match="float32 or bfloat16"):
+        make_bro(matmul_precision="float16")

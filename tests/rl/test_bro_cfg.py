@@ -67,5 +67,5 @@ def test_the_cpu_preset_trains_under_both_runners(cfg, class_name, point_mass, t
     else:
         runner = OffPolicyRunner(point_mass, as_dict(settings), log_dir=str(tmp_path))
     runner.learn(2)
-    assert runner.alg.gradient_steps == 8 * 5  # five of the eight steps come at or after 64 transitions
+    assert runner.alg.gradient_steps == 16 * 5  # five of the eight steps come at or after 64 transitions
     assert list(tmp_path.glob("model_*.pt"))

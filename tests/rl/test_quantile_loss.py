@@ -67,3 +67,21 @@ def test_float32_keeps_its_accuracy_at_large_values():
     exact = quantiles.detach().double().requires_grad_()
     pairwise_loss(exact, targets.double()).backward()
     assert (quantiles.grad - exact.grad).abs().max() < 1e-4 * exact.grad.abs().max()
+
+
+def test_the_benchmark_compares_equal_losses():
+    from nil_ext.cli.benchmark_agent import pairwise_quantile_huber_loss, quantile_loss_table
+
+    torch.manual_seed(0)
+    quantiles, targets = torch.randn(2, 5, 7), torch.randn(5, 7)
+    assert pairwise_quantile_huber_loss(quantiles, targets) == pytest.approx(pairwise_loss(quantiles, targets).item())
+    header, _, row = quantile_loss_table(batch_size=64, num_quantiles=(50,), repeats=3).splitlines()
+    names = [cell.strip() for cell in header.strip("|").split("|")]
+    numbers = dict(zip(names, (float(cell) for cell in row.strip("|").split("|")), strict=True))
+    assert numbers["N"] == 50
+    assert numbers["value"] < 1e-5
+    assert numbers["gradient"] < 1e-4
+    # The table of differences alone has 2 x 64 x 50 x 50 floats, 1250 KiB; sorted, one gradient of 25 KiB is kept.
+    assert numbers["sorted [KiB]"] == 25
+    assert numbers["pairwise [KiB]"] >= 1250
+    assert numbers["memory ratio"] >= 50

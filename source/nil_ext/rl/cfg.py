@@ -25,6 +25,10 @@ class TanhGaussianCfg(RslRlMLPModelCfg.DistributionCfg):
     log_std_range: tuple[float, float] = (-10.0, 2.0)
     """Range of the logarithm of the standard deviation before the tanh (JAX)."""
 
+    mean_gain: float = 2.0**0.5
+    """Gain of the mean's first weights (JAX: sqrt 2, which starts with actions near the bounds). Near 0 a fresh policy
+    holds the action 0: with position targets the start pose."""
+
 
 @configclass
 class BroActorCfg(RslRlMLPModelCfg):
@@ -95,6 +99,10 @@ class BroAlgorithmCfg:
     warmup_transitions: int = 2500
     """Transitions collected with uniform actions before the first update (JAX)."""
 
+    warmup_range: float = 1.0
+    """Those actions are uniform in [-warmup_range, warmup_range] (JAX: 1). With position targets less lets the robot
+    stand while the replay fills: of violent actions there is little to learn but that everything falls."""
+
     replay_size: int = 1_000_000
     """Transitions kept (JAX). 0.33 GiB per million at 60 observations and 19 actions."""
 
@@ -125,6 +133,10 @@ class BroAlgorithmCfg:
     """Whether a second, optimistic actor explores; otherwise the policy itself does (JAX: yes; its later bro_minimal:
     no, which saves about a third of an update)."""
 
+    optimistic_share: float = 1.0
+    """Share of the environments that follow the optimistic actor; the others follow the policy, so that the replay also
+    holds what it would meet (JAX has one environment: 1)."""
+
     std_multiplier: float = 0.75
     """Standard deviation of the optimistic actor relative to the policy's (JAX)."""
 
@@ -134,8 +146,16 @@ class BroAlgorithmCfg:
     optimism_learning_rate: float = 3e-5
     """Learning rate of omega and lambda, which keep that divergence (JAX)."""
 
+    matmul_precision: str = "float32"
+    """Precision of the networks' matrix products in updates: float32 or bfloat16. Weights, targets, log-probabilities,
+    losses, optimisers and normalisers stay float32 or better either way (ours; JAX: float32)."""
+
     reset_updates: tuple[int, ...] = ()
     """Numbers of updates after which all networks and optimisers start afresh; the replay stays (ours: off)."""
+
+    reset_catch_up: int = 0
+    """Updates that follow a reset at once, from the replay, before the fresh networks act; many environments would
+    otherwise store what an untrained policy does (JAX: 0, with one environment)."""
 
 
 @configclass
@@ -188,6 +208,8 @@ class BroRunnerCfg(RslRlBaseRunnerCfg):
         replay_size=2_000_000,
         reward_scale=5.0,
         init_alpha=0.01,
+        optimistic_share=0.75,
+        reset_catch_up=2_000,
     )
     """The algorithm. At 1024 environments each transition is used 32 times."""
 
@@ -235,7 +257,7 @@ class BroCpuRunnerCfg(BroRunnerCfg):
     max_iterations: int = 1_000_000
     """Not the limit here."""
 
-    max_minutes: float = 40.0
+    max_minutes: float = 45.0
     """Training time [min]; start-up and the evaluation at the end come on top."""
 
     log_interval: int = 5
@@ -244,17 +266,19 @@ class BroCpuRunnerCfg(BroRunnerCfg):
     save_interval: int = 100
     """Iterations between checkpoints: every few minutes."""
 
-    actor: BroActorCfg = BroActorCfg(hidden_dims=[128, 128])
-    """The policy (trials: width 128)."""
+    actor: BroActorCfg = BroActorCfg(hidden_dims=[128, 128], distribution_cfg=TanhGaussianCfg(mean_gain=0.01))
+    """The policy (trials: width 128). It begins by holding the start pose, from which there is something to learn."""
 
     critic: BroCriticCfg = BroCriticCfg(hidden_dims=[128, 128], num_quantiles=25)
     """The critics (trials: width 128). 25 quantiles cost no more than 10."""
 
     algorithm: BroAlgorithmCfg = BroAlgorithmCfg(
+        n_step=3,
         gamma=0.92,
         batch_size=256,
-        updates_per_step=8.0,
+        updates_per_step=16.0,
         warmup_transitions=2_560,
+        warmup_range=0.3,
         replay_size=500_000,
         reward_scale=10.0,
         init_alpha=0.002,

@@ -15,10 +15,14 @@ from rsl_rl.utils import resolve_class, resolve_obs_groups
 from tensordict import TensorDict
 
 from nil_ext.errors import InputError
+from nil_ext.rl.distributed import world_size
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.storage import ReplayRing
 
 from .bro_learner import Batch, BroLearner
+
+_MOST_AT_ONCE = 64
+"""Updates whose batches are drawn together: one look-up instead of many, without taking much memory."""
 
 
 class BRO:
@@ -41,9 +45,11 @@ class BRO:
         batch_size: int = 128,
         updates_per_step: float = 10.0,
         warmup_transitions: int = 2500,
+        warmup_range: float = 1.0,
         reward_scale: float = 1.0,
         learning_rate: float = 3e-4,
         reset_updates: Sequence[int] = (),
+        reset_catch_up: int = 0,
         device: torch.device | str = "cpu",
         **learner_settings,
     ) -> None:
@@ -58,13 +64,16 @@ class BRO:
             batch_size: Transitions of one update.
             updates_per_step: Updates per step of all environments together.
             warmup_transitions: Transitions collected with uniform actions before the first update.
+            warmup_range: Those actions are uniform in [-warmup_range, warmup_range].
             reward_scale: Factor on the rewards the critics see.
             learning_rate: Learning rate of the networks.
             reset_updates: Numbers of updates after which networks and optimisers start afresh.
+            reset_catch_up: Updates that follow a reset at once, before the fresh networks act.
             device: Where it learns.
             **learner_settings: Settings of :class:`BroLearner`.
         """
-        if warmup_transitions > (replay.num_steps - 1) * replay.num_envs:
+        self.world_size = world_size()
+        if warmup_transitions > (replay.num_steps - 1) * replay.num_envs * self.world_size:
             raise InputError(
                 f"warmup_transitions = {warmup_transitions} do not fit the replay of {replay.num_steps - 1} steps of"
                 f" {replay.num_envs} environments; enlarge replay_size."
@@ -74,24 +83,25 @@ class BRO:
         self.gamma, self.n_step = gamma, n_step
         self.batch_size, self.updates_per_step = batch_size, updates_per_step
         self.warmup_transitions = warmup_transitions
+        self.warmup_range = warmup_range
         self.reward_scale = reward_scale
         self.learning_rate = learning_rate
         self.reset_updates = frozenset(reset_updates)
+        self.reset_catch_up = reset_catch_up
         self.learner = BroLearner(actor, critic, learning_rate=learning_rate, device=device, **learner_settings)
         self.actor, self.critic = self.learner.actor, self.learner.critic
 
         self.transitions = 0
-        """Environment steps so far, of all environments together."""
+        """Environment steps so far, of all environments of all processes together."""
         self.gradient_steps = 0
         """Updates so far."""
         self._credit = 0.0
         self._actions: torch.Tensor | None = None
+        self._rollout_starts = True
 
     @staticmethod
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> BRO:
         """Build models, replay and algorithm from the runner's settings."""
-        if cfg.get("multi_gpu") is not None:
-            raise InputError("BRO learns on one device; start it without --distributed.")
         algorithm_class, settings = resolve_class(cfg["algorithm"])
         actor_class, actor_cfg = resolve_class(cfg["actor"])
         critic_class, critic_cfg = resolve_class(cfg["critic"])
@@ -112,13 +122,16 @@ class BRO:
 
     @torch.no_grad()
     def act(self, obs: TensorDict) -> torch.Tensor:
-        """Return actions (E, A) in [-1, 1]: uniform during the warm-up, then the exploring actor's."""
+        """Return actions (E, A) in [-1, 1]: uniform draws during the warm-up, then the exploring actor's."""
+        if self._rollout_starts:  # the environment may have been reset since the last rollout
+            self.replay.cut(obs)
+            self._rollout_starts = False
         self.replay.observe(obs)
         self.actor.update_normalization(obs)
         self.critic.update_normalization(obs)
         self._actions = self.learner.explore(self.actor.get_latent(obs))
         if self.transitions < self.warmup_transitions:
-            self._actions = torch.rand_like(self._actions) * 2.0 - 1.0
+            self._actions = (torch.rand_like(self._actions) * 2.0 - 1.0) * self.warmup_range
         return self._actions
 
     @torch.no_grad()
@@ -141,8 +154,9 @@ class BRO:
             final_obs = obs
         final_obs = {group: final_obs[group].to(self.device) for group in self.replay.obs_dims}
         self.replay.push(self._actions, rewards, dones & ~truncated, truncated, obs, final_obs)
-        self.transitions += len(dones)
-        if len(self.replay) >= max(self.warmup_transitions, self.n_step * len(dones)):
+        self.transitions += len(dones) * self.world_size
+        stored = len(self.replay) * self.world_size
+        if stored >= max(self.warmup_transitions, self.n_step * len(dones) * self.world_size):
             self._credit += self.updates_per_step
 
     def compute_returns(self, obs: TensorDict) -> None:
@@ -150,28 +164,35 @@ class BRO:
 
     def update(self) -> dict[str, torch.Tensor]:
         """Run the credited updates and return the mean of what they report, on the device; empty where none was due."""
-        num_updates = int(self._credit)
-        if num_updates == 0:
+        total, count, report = 0.0, 0, {}
+        while self._credit >= 1.0:
+            num_updates = min(int(self._credit), _MOST_AT_ONCE)
+            self._credit -= num_updates
+            count += num_updates
+            batch = self._sample(num_updates * self.batch_size)
+            noise = torch.randn(3, *batch.actions.shape, device=self.device)
+            for start in range(0, len(batch.rewards), self.batch_size):
+                part = slice(start, start + self.batch_size)
+                if self.gradient_steps in self.reset_updates:
+                    self.learner.reset()
+                    self._credit += self.reset_catch_up
+                report = self.learner.step(batch[part], noise[:, part])
+                self.gradient_steps += 1
+                total = total + torch.stack(list(report.values()))
+        if count == 0:
             return {}
-        self._credit -= num_updates
-        batch = self._sample(num_updates * self.batch_size)
-        noise = torch.randn(3, *batch.actions.shape, device=self.device)
-        total, report = 0.0, {}
-        for start in range(0, len(batch.rewards), self.batch_size):
-            part = slice(start, start + self.batch_size)
-            if self.gradient_steps in self.reset_updates:
-                self.learner.reset()
-            report = self.learner.step(batch[part], noise[:, part])
-            self.gradient_steps += 1
-            total = total + torch.stack(list(report.values()))
-        losses = dict(zip(report, (total / num_updates).unbind(), strict=True))
+        losses = dict(zip(report, (total / count).unbind(), strict=True))
         return losses | {"final_obs_lost": self.replay.final_obs_lost}
 
     def train_mode(self) -> None:
-        """Start a rollout: the environment may have been reset since the last one, so episodes in progress are cut."""
+        """Start a rollout; where the environment does not go on from the last stored step, episodes are cut there."""
         self.actor.train()
         self.critic.train()
-        self.replay.cut()
+        self._rollout_starts = True
+
+    def broadcast_parameters(self) -> None:
+        """Start from the first process's networks."""
+        self.learner.synchronise()
 
     def eval_mode(self) -> None:
         """Stop updating the normalisers."""

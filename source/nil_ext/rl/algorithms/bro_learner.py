@@ -12,6 +12,7 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nil_ext.errors import InputError
+from nil_ext.rl.distributed import average_, broadcast_
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.modules import DualVariables, OptimisticActor, quantile_huber_loss
 
@@ -52,14 +53,16 @@ class BroLearner:
         alpha_learning_rate: float = 3e-4,
         target_entropy_scale: float = 0.5,
         optimistic: bool = True,
+        optimistic_share: float = 1.0,
         std_multiplier: float = 0.75,
         kl_target: float = 0.05,
         optimism_learning_rate: float = 3e-5,
+        matmul_precision: str = "float32",
         device: torch.device | str = "cpu",
     ) -> None:
         """Set up target, optimistic actor, duals and optimisers; settings as in ``nil_ext.rl.cfg.BroAlgorithmCfg``."""
         self.num_actions = actor.distribution.output_dim
-        self.optimistic, self.std_multiplier = optimistic, std_multiplier
+        self.optimistic, self.optimistic_share, self.std_multiplier = optimistic, optimistic_share, std_multiplier
         self.actor = actor.to(device)
         self.critic = critic.to(device)
         self.target = copy.deepcopy(critic.mlp).requires_grad_(False)
@@ -85,6 +88,10 @@ class BroLearner:
             ),
         }
         self._average_into_target = get_ema_multi_avg_fn(1.0 - tau)
+        if matmul_precision not in ("float32", "bfloat16"):
+            raise InputError(f"matmul_precision '{matmul_precision}' is unknown; write float32 or bfloat16.")
+        self._autocast = torch.bfloat16 if matmul_precision == "bfloat16" else None
+        self._device_type = torch.device(device).type
 
     @property
     def modules(self) -> dict[str, torch.nn.Module]:
@@ -97,13 +104,23 @@ class BroLearner:
             "duals": self.duals,
         }
 
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """All parameters of networks and duals."""
+        return [parameter for module in self.modules.values() for parameter in module.parameters()]
+
     @torch.no_grad()
     def explore(self, latent: torch.Tensor) -> torch.Tensor:
-        """Return actions (B, A) to explore with, for normalised observations (B, D)."""
-        mean, std = self._policy(latent)
+        """Return actions (E, A) to explore with, for normalised observations (E, D) of all environments.
+
+        The first ``optimistic_share`` of the environments follow the optimistic actor, the others the policy itself.
+        """
+        self.actor.distribution.update(self.actor.mlp(latent))
+        mean, std = self.actor.distribution.params
         if self.optimistic:
-            mean = mean + self.optimistic_actor(latent, mean)
-            std = self.std_multiplier * std
+            chosen = torch.arange(len(mean), device=mean.device)[:, None] < round(self.optimistic_share * len(mean))
+            mean = torch.where(chosen, mean + self.optimistic_actor(latent, mean), mean)
+            std = torch.where(chosen, self.std_multiplier * std, std)
         return torch.tanh(mean + std * torch.randn_like(mean))
 
     def step(self, batch: Batch, noise: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -138,6 +155,11 @@ class BroLearner:
         self.target.load_state_dict(self.critic.mlp.state_dict())
         for optimizer in self.optimizers.values():
             optimizer.state.clear()
+        self.synchronise()
+
+    def synchronise(self) -> None:
+        """Take over networks, normalisers and duals of the first process."""
+        broadcast_([tensor for module in self.modules.values() for tensor in module.state_dict().values()])
 
     def state_dict(self) -> dict:
         """Return networks, duals and the optimisers' moments."""
@@ -164,25 +186,37 @@ class BroLearner:
 
     def _policy(self, latent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and standard deviation (B, A) of the conservative actor, before the tanh."""
-        self.actor.distribution.update(self.actor.mlp(latent))
+        self.actor.distribution.update(self._evaluate(self.actor.mlp, latent))
         return self.actor.distribution.params
+
+    def _evaluate(self, network: torch.nn.Module, *inputs: torch.Tensor) -> torch.Tensor:
+        """Return a network's output for an update: products in the chosen precision, all that follows in float32.
+
+        In bfloat16 a discount of .99 would be .98828, so neither targets nor log-probabilities nor losses are.
+        """
+        if self._autocast is None:
+            return network(*inputs)
+        with torch.autocast(self._device_type, self._autocast):
+            output = network(*inputs)
+        return output.float()
 
     def _update_critic(self, batch: Batch, noise: torch.Tensor) -> torch.Tensor:
         """Regress the quantiles onto the soft Bellman target; the mean of the target critics, no minimum."""
         with torch.no_grad():
             self._policy(batch.next_actor_obs)
             next_actions, next_log_prob = self.actor.distribution.rsample(noise)
-            quantiles = self.target(self.critic.network_input(batch.next_critic_obs, next_actions)).mean(dim=0)
+            inputs = self.critic.network_input(batch.next_critic_obs, next_actions)
+            quantiles = self._evaluate(self.target, inputs).mean(dim=0)
             soft = quantiles - (self.duals.alpha * next_log_prob)[:, None]
             targets = batch.rewards[:, None] + batch.discounts[:, None] * soft  # (B, N)
-        quantiles = self.critic.mlp(self.critic.network_input(batch.critic_obs, batch.actions))
+        quantiles = self._evaluate(self.critic.mlp, self.critic.network_input(batch.critic_obs, batch.actions))
         return self._descend("critic", quantile_huber_loss(quantiles, targets))
 
     def _update_actor(self, batch: Batch, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Maximise value and entropy; return the loss and the mean log-probability."""
         self._policy(batch.actor_obs)
         actions, log_prob = self.actor.distribution.rsample(noise)
-        quantiles = self.critic.mlp(self.critic.network_input(batch.critic_obs, actions))
+        quantiles = self._evaluate(self.critic.mlp, self.critic.network_input(batch.critic_obs, actions))
         log_prob = log_prob.mean()
         loss = self.duals.alpha.detach() * log_prob - quantiles.mean()
         return self._descend("actor", loss), log_prob.detach()
@@ -195,9 +229,9 @@ class BroLearner:
         """
         with torch.no_grad():
             mean, std = self._policy(batch.actor_obs)
-        shift = self.optimistic_actor(batch.actor_obs, mean)
+        shift = self._evaluate(self.optimistic_actor, batch.actor_obs, mean)
         actions = torch.tanh(mean + shift + self.std_multiplier * std * noise)
-        quantiles = self.critic.mlp(self.critic.network_input(batch.critic_obs, actions))  # (K, B, N)
+        quantiles = self._evaluate(self.critic.mlp, self.critic.network_input(batch.critic_obs, actions))  # (K, B, N)
         disagreement = (quantiles[0] - quantiles[1]).abs().mean() / 2.0
         kl = (shift / std).square().sum(dim=-1).mean() / 2.0
         with torch.no_grad():
@@ -206,9 +240,15 @@ class BroLearner:
         return self._descend("optimistic_actor", loss), kl.detach() / self.num_actions
 
     def _descend(self, name: str, loss: torch.Tensor) -> torch.Tensor:
-        """Take one step of an optimiser; only its own parameters get gradients."""
+        """Take one step of an optimiser; only its own parameters get gradients.
+
+        Every loss is a mean over the batch, so averaging the gradients of W processes is an update with the union of
+        their batches.
+        """
         optimizer = self.optimizers[name]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         optimizer.zero_grad()
-        loss.backward(inputs=[parameter for group in optimizer.param_groups for parameter in group["params"]])
+        loss.backward(inputs=parameters)
+        average_([parameter.grad for parameter in parameters if parameter.grad is not None])
         optimizer.step()
         return loss.detach()

@@ -20,9 +20,12 @@ class TanhGaussian(Distribution):
     log std = low + (high - low) / 2 * (1 + tanh(r)) (BRO, jaxrl/networks/policies.py: low -10, high 2).
     """
 
-    def __init__(self, output_dim: int, log_std_range: tuple[float, float] = (-10.0, 2.0)) -> None:
-        """Set the number of actions A and the range of log std."""
+    def __init__(
+        self, output_dim: int, log_std_range: tuple[float, float] = (-10.0, 2.0), mean_gain: float = math.sqrt(2.0)
+    ) -> None:
+        """Set the number of actions A, the range of log std, and the gain of the mean's first weights."""
         super().__init__(output_dim)
+        self.mean_gain = mean_gain
         self.log_std_range = tuple(log_std_range)
         self._mean: torch.Tensor | None = None
         self._std: torch.Tensor | None = None
@@ -33,9 +36,9 @@ class TanhGaussian(Distribution):
         return 2 * self.output_dim
 
     def init_mlp_weights(self, mlp: nn.Module) -> None:
-        """Initialise the two heads: orthogonal with gain sqrt(2) for the mean, 1 for the log std; biases zero (BRO)."""
+        """Initialise the two heads: orthogonal, gain ``mean_gain`` (BRO: sqrt 2) and 1 for the log std; biases zero."""
         head = mlp[-1]
-        nn.init.orthogonal_(head.weight.data[: self.output_dim], math.sqrt(2.0))
+        nn.init.orthogonal_(head.weight.data[: self.output_dim], self.mean_gain)
         nn.init.orthogonal_(head.weight.data[self.output_dim :], 1.0)
         nn.init.zeros_(head.bias)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from rsl_rl.modules import EmpiricalNormalization
 
+from nil_ext.rl.distributed import average_, world_size
+
 
 class RunningNormalization(EmpiricalNormalization):
     """rsl_rl's normaliser with float64 statistics, written in place.
@@ -25,13 +27,22 @@ class RunningNormalization(EmpiricalNormalization):
 
     @torch.jit.unused
     def update(self, x: torch.Tensor) -> None:
-        """Add fresh observations (B, D) to the statistics (parallel variance of Chan et al. 1979)."""
+        """Add fresh observations (B, D) to the statistics (parallel variance of Chan et al. 1979).
+
+        Several processes add theirs together, B each, so that all keep the same statistics.
+        """
         if not self.training:
             return
         x = x.double()
         var, mean = torch.var_mean(x, dim=0, correction=0, keepdim=True)
-        self.count += x.shape[0]
-        rate = x.shape[0] / self.count.double()
+        count = x.shape[0]
+        if world_size() > 1:
+            square = var + mean.square()
+            average_([mean, square])
+            var = (square - mean.square()).clamp(min=0.0)
+            count *= world_size()
+        self.count += count
+        rate = count / self.count.double()
         delta = mean - self._mean64
         self._mean64 += rate * delta
         self._var64 += rate * (var - self._var64 + delta * (mean - self._mean64))

@@ -12,6 +12,9 @@ import torch
 from nil_ext.errors import InputError
 from nil_ext.files import whole_file
 
+CHECKPOINT_VERSION = 1
+"""Version of what runners write; 0 is what came before it was written, and is still read."""
+
 
 def write_checkpoint(content: dict, path: Path) -> None:
     """Write a dict of tensors and plain values; the file appears whole or not at all."""
@@ -35,3 +38,13 @@ def read_checkpoint(path: Path, map_location: torch.device | str | None = None) 
     if not isinstance(content, dict):
         raise InputError(f"{path} is no checkpoint of this program; choose another one.")
     return content
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest ``model_<iteration>.pt`` of a run folder, or None."""
+    numbered = {
+        int(path.stem.removeprefix("model_")): path
+        for path in folder.glob("model_*.pt")
+        if path.stem.removeprefix("model_").isdigit()
+    }
+    return numbered[max(numbered)] if numbered else None

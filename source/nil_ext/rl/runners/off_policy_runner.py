@@ -5,23 +5,33 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import torch
 from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
-from rsl_rl.utils import check_nan
 from tensordict import TensorDict
 
 from nil_ext.errors import InputError
 from nil_ext.rl.algorithms import BRO
+from nil_ext.rl.distributed import maximum_
 
-from .checkpoint import read_checkpoint, write_checkpoint
+from .checkpoint import CHECKPOINT_VERSION, last_checkpoint, read_checkpoint, write_checkpoint
+from .guard import NonFiniteError, RewardTerms, all_finite, diagnose, step_streams, write_diagnostic
+from .random_state import get_random_state, set_random_state
+from .stop_request import StopRequest, stop_on_signals
 from .training_logger import Progress, TrainingLogger
 
 REPLAY_FILE = "replay.pt"
-"""Name of the replay's file, beside the checkpoints."""
+"""Name of the replay's file, beside the checkpoints; processes after the first put their number into theirs."""
+
+BEST_FILE = "model_best.pt"
+"""Name of the checkpoint with the highest mean return; see :attr:`TrainingLogger.mean_return`."""
+
+DIAGNOSTIC_FILE = "diagnostic.pt"
+"""Name of the file that tells what was not finite."""
 
 
 class OffPolicyRunner(OnPolicyRunner):
@@ -60,16 +70,24 @@ class OffPolicyRunner(OnPolicyRunner):
         )
         self.infos: dict | None = None
         """What checkpoints say about the run, such as joint names, in plain values; returned by :meth:`load`."""
+        self.reward_terms: RewardTerms | None = None
+        """Gives the reward terms of an environment by name, for the words of an error."""
         self.seconds = 0.0
         """Training time so far, earlier sessions included [s]."""
-        self._replay_file: Path | None = None
+        self.best_return = float("-inf")
+        """Highest mean return so far, which the best checkpoint has."""
+        self._loaded_folder: Path | None = None
         self._collect_seconds = 0.0
         self._learn_seconds = 0.0
 
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
         """Train for a number of iterations or until the time budget is used up.
 
-        A checkpoint is written at the end, and also on Ctrl-C, which is raised again.
+        A checkpoint is written at the end, and also on Ctrl-C and SIGTERM, which end the run after the step in progress
+        by a KeyboardInterrupt.
+
+        Raises:
+            NonFiniteError: When an observation, reward, action or weight is not finite.
         """
         max_seconds = 60.0 * self.cfg.get("max_minutes", float("inf"))
         if self.seconds >= max_seconds:
@@ -80,37 +98,31 @@ class OffPolicyRunner(OnPolicyRunner):
             self.env.episode_length_buf = torch.randint_like(
                 self.env.episode_length_buf, high=int(self.env.max_episode_length)
             )
-        self._load_replay()
-        self.alg.train_mode()
         try:
             self.logger.init_logging_writer()
         except OSError as error:
             raise InputError(f"Cannot write to {self.logger.log_dir} ({error}); choose another log folder.") from error
-        obs = self.env.get_observations().to(self.device)
-        start = (self.current_learning_iteration, self.seconds)
-        last = self.current_learning_iteration + num_learning_iterations
-        try:
-            while self.current_learning_iteration < last and self.seconds < max_seconds:
-                obs = self._run_iteration(obs)
-                done = self.current_learning_iteration >= last or self.seconds >= max_seconds
-                # the first one too, so that a first reward is seen at once
-                first = self.current_learning_iteration == start[0] + 1
-                if done or first or self.current_learning_iteration % self.cfg.get("log_interval", 1) == 0:
-                    self._report(start, last, max_seconds)
-                if not done and self.current_learning_iteration % self.cfg["save_interval"] == 0:
-                    self._save_to_log_dir()
-        finally:  # also when interrupted, or when the environment fails: hours of training are not lost
-            self._save_to_log_dir()
-            self.logger.stop_logging_writer()
+        self._go_on_from_loaded()
+        self.alg.train_mode()
+        if self.is_distributed:
+            self.alg.broadcast_parameters()
+        with stop_on_signals() as stop:
+            try:
+                stopped = self._run(num_learning_iterations, max_seconds, stop)
+            finally:  # also when the environment fails: hours of training are not lost
+                self._save_to_log_dir()
+                self.logger.stop_logging_writer()
+        if stopped:
+            raise KeyboardInterrupt(stop.signal.name if stop.signal else "another process was stopped")
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint; the file appears whole or not at all."""
         content = self.alg.save()
+        content["version"] = CHECKPOINT_VERSION
         content["iter"] = self.current_learning_iteration
         content["seconds"] = self.seconds
-        content["rng"] = {"cpu": torch.get_rng_state()}
-        if torch.device(self.device).type == "cuda":
-            content["rng"]["cuda"] = torch.cuda.get_rng_state(self.device)
+        content["best_return"] = self.best_return
+        content["rng"] = get_random_state(self.device)
         content["infos"] = self.infos if infos is None else infos
         write_checkpoint(content, Path(path))
         self.logger.save_model(path, self.current_learning_iteration)
@@ -118,49 +130,128 @@ class OffPolicyRunner(OnPolicyRunner):
     def load(
         self, path: str, load_cfg: dict | None = None, strict: bool = True, map_location: str | None = None
     ) -> dict | None:
-        """Load a checkpoint, and on the next :meth:`learn` the replay beside it; arguments are upstream's.
+        """Load a checkpoint, and on the next :meth:`learn` replay and best checkpoint beside it.
+
+        Arguments are upstream's, and so are the checkpoints it reads beside its own: rsl_rl's runner stores neither
+        time nor random state.
 
         Returns:
             What the run that wrote it said about itself.
         """
         content = read_checkpoint(Path(path), map_location or self.device)
+        if content.get("version", 0) > CHECKPOINT_VERSION:
+            raise InputError(
+                f"{path} has checkpoint version {content['version']}, this nil_ext reads up to {CHECKPOINT_VERSION};"
+                " update nil_ext."
+            )
         if self.alg.load(content, load_cfg, strict):
             self.current_learning_iteration = content["iter"]
-            self.seconds = content.get("seconds", 0.0)  # rsl_rl's own runner stores neither time nor random state
-            rng = content.get("rng", {})
-            if "cpu" in rng:
-                torch.set_rng_state(rng["cpu"].cpu())
-            if "cuda" in rng and torch.device(self.device).type == "cuda":
-                torch.cuda.set_rng_state(rng["cuda"].cpu(), self.device)
-            self._replay_file = Path(path).with_name(REPLAY_FILE)
+            self.seconds = content.get("seconds", 0.0)
+            set_random_state(content.get("rng", {}), self.device)
+            self._loaded_folder = Path(path).parent
         return content["infos"]
 
-    def _run_iteration(self, obs: TensorDict) -> TensorDict:
-        """Run ``num_steps_per_env`` steps, each followed by the updates it has earned."""
+    def _configure_multi_gpu(self) -> None:
+        """Join the processes that torchrun started; unlike upstream also on the CPU, with gloo for the messages."""
+        self.gpu_world_size = int(os.getenv("WORLD_SIZE", "1"))
+        if self.gpu_world_size == 1 or torch.device(self.device).type == "cuda":
+            super()._configure_multi_gpu()
+            return
+        self.is_distributed = True
+        self.gpu_global_rank, self.gpu_local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+        self.cfg["multi_gpu"] = {
+            "global_rank": self.gpu_global_rank,
+            "local_rank": self.gpu_local_rank,
+            "world_size": self.gpu_world_size,
+        }
+        torch.distributed.init_process_group("gloo", rank=self.gpu_global_rank, world_size=self.gpu_world_size)
+
+    def _run(self, num_iterations: int, max_seconds: float, stop: StopRequest) -> bool:
+        """Run iterations, reports and checkpoints; return whether the run was stopped."""
+        obs = self.env.get_observations().to(self.device)
+        self._check({f"observation {group}": obs[group] for group in self.alg.replay.obs_dims}, stop)
+        start = (self.current_learning_iteration, self.seconds)
+        last = start[0] + num_iterations
+        while self.current_learning_iteration < last and self.seconds < max_seconds:
+            obs, stopped = self._run_iteration(obs, stop)
+            if stopped:
+                return True
+            done = self.current_learning_iteration >= last or self.seconds >= max_seconds
+            # the first one too, so that a first reward is seen at once
+            first = self.current_learning_iteration == start[0] + 1
+            if done or first or self.current_learning_iteration % self.cfg.get("log_interval", 1) == 0:
+                self._report(start, last, max_seconds)
+            if not done and self.current_learning_iteration % self.cfg["save_interval"] == 0:
+                self._save_to_log_dir()
+        return self._check({}, stop)  # the weights after the last update
+
+    def _run_iteration(self, obs: TensorDict, stop: StopRequest) -> tuple[TensorDict, bool]:
+        """Run ``num_steps_per_env`` steps, each followed by the updates it has earned, or fewer where asked to stop.
+
+        Returns:
+            The newest observations, and whether the run is to stop.
+        """
         begin = time.perf_counter()
         learn_seconds = 0.0
+        stopped = False
         for _ in range(self.cfg["num_steps_per_env"]):
             # Not inference_mode: tensors made under it could not be used in the updates that follow.
             with torch.no_grad():
                 actions = self.alg.act(obs)
                 obs, rewards, dones, extras = self.env.step(actions.to(self.env.device))
-                if self.cfg.get("check_for_nan", True):
-                    check_nan(obs, rewards, dones)
                 obs, rewards, dones = obs.to(self.device), rewards.to(self.device), dones.to(self.device)
+                streams = step_streams(self.alg.replay.obs_dims, actions, obs, rewards, dones, extras)
+                stopped = self._check(streams, stop)
                 self.alg.process_env_step(obs, rewards, dones, extras)
                 self.logger.process_env_step(rewards, dones, extras)
             learn_begin = time.perf_counter()
             self.logger.process_update(self.alg.update())
             learn_seconds += time.perf_counter() - learn_begin
+            if stopped:
+                break
+        else:
+            self.current_learning_iteration += 1
         seconds = time.perf_counter() - begin
-        self.current_learning_iteration += 1
+        if self.is_distributed:  # all have to see the end of the budget in the same iteration
+            seconds = maximum_(torch.tensor(seconds, device=self.device)).item()
         self.seconds += seconds
         self._learn_seconds += learn_seconds
         self._collect_seconds += seconds - learn_seconds
-        return obs
+        return obs, stopped
+
+    def _check(self, streams: dict[str, torch.Tensor], stop: StopRequest) -> bool:
+        """Stop training where a stream or a weight is not finite, on all processes at once.
+
+        Returns:
+            Whether any process was asked to stop.
+        """
+        if self.cfg.get("check_for_nan", True):
+            broken = ~all_finite([*streams.values(), *self.alg.learner.weights])
+        else:
+            broken = torch.zeros((), dtype=torch.bool, device=self.device)
+        stopped = stop.signal is not None
+        if self.is_distributed:
+            flags = torch.stack([broken.float(), torch.tensor(float(stopped), device=self.device)])
+            broken, stopped = (flag > 0.0 for flag in maximum_(flags).tolist())
+        if broken:  # the one wait for the device in a step
+            self._refuse(streams)
+        return stopped
+
+    def _refuse(self, streams: dict[str, torch.Tensor]) -> None:
+        """Name what is not finite, write it to a file and raise."""
+        fault, tensors = diagnose(self.alg.learner.modules, streams, self.infos, self.reward_terms)
+        message = f"Not finite: {fault}, in iteration {self.current_learning_iteration + 1}; training was stopped."
+        if self.logger.log_dir is not None and tensors:
+            folder = Path(self.logger.log_dir)
+            self._save_to_log_dir()  # not if it is the weights; else nothing of this step has been learned from
+            position = {"iter": self.current_learning_iteration, "transitions": self.alg.transitions}
+            write_diagnostic(folder / DIAGNOSTIC_FILE, fault, position, tensors)
+            message += f" The step is in {folder / DIAGNOSTIC_FILE}, the last good checkpoint is"
+            message += f" {last_checkpoint(folder) or 'none: nothing was saved before'}."
+        raise NonFiniteError(message)
 
     def _report(self, start: tuple[int, float], last: int, max_seconds: float) -> None:
-        """Log the window that ends here.
+        """Log the window that ends here, and keep the policy where its mean return is the highest so far.
 
         Args:
             start: Iteration and training time at which this session began.
@@ -186,23 +277,45 @@ class OffPolicyRunner(OnPolicyRunner):
             self._learn_seconds,
         )
         self._collect_seconds = self._learn_seconds = 0.0
+        mean_return = self.logger.mean_return
+        if self.logger.writer is not None and mean_return is not None and mean_return > self.best_return:
+            self.best_return = mean_return
+            if all_finite(self.alg.learner.weights):
+                self.save(str(Path(self.logger.log_dir) / BEST_FILE))
 
     def _save_to_log_dir(self) -> None:
-        """Write the checkpoint and, where it is small enough, the replay."""
-        if self.logger.writer is None:
+        """Write the checkpoint and, where it is small enough, the replay; broken weights never replace good ones."""
+        if self.logger.log_dir is None or not all_finite(self.alg.learner.weights):
             return
         folder = Path(self.logger.log_dir)
-        self.save(str(folder / f"model_{self.current_learning_iteration}.pt"))
+        if self.logger.writer is not None:  # the first process
+            self.save(str(folder / f"model_{self.current_learning_iteration}.pt"))
         replay = self.alg.replay
         if len(replay) and replay.nbytes <= self.cfg.get("replay_save_limit", 0.0) * 1e6:
-            write_checkpoint(replay.state_dict(), folder / REPLAY_FILE)
+            write_checkpoint(replay.state_dict(), folder / self._replay_name)
 
-    def _load_replay(self) -> None:
-        """Read the replay that lies beside the loaded checkpoint, once."""
-        file, self._replay_file = self._replay_file, None
-        if file is None:
+    @property
+    def _replay_name(self) -> str:
+        rank = self.gpu_global_rank
+        return REPLAY_FILE if rank == 0 else REPLAY_FILE.replace(".", f"_rank{rank}.")
+
+    def _go_on_from_loaded(self) -> None:
+        """Take over replay and best policy that lie beside the loaded checkpoint, once."""
+        folder, self._loaded_folder = self._loaded_folder, None
+        if folder is None:
             return
+        if (best := folder / BEST_FILE).is_file():
+            content = read_checkpoint(best, self.device)
+            self.best_return = content["best_return"]
+            if self.logger.writer is not None:
+                write_checkpoint(content, Path(self.logger.log_dir) / BEST_FILE)
+        file = folder / self._replay_name
+        missing = ""
         if not file.is_file():
-            print(f"[INFO] No replay beside {file.parent}'s checkpoint: updates wait until it has been refilled.")
+            missing = f"No replay beside {folder}'s checkpoint"
         elif not self.alg.replay.load_state_dict(read_checkpoint(file, self.device)):
-            print(f"[INFO] {file} fits another num_envs or replay_size: updates wait until the replay is refilled.")
+            missing = f"{file} fits another num_envs or replay_size"
+        # all processes have to earn their updates alike
+        if maximum_(torch.tensor(float(bool(missing)), device=self.device)):
+            self.alg.replay.clear()
+            print(f"[INFO] {missing or 'Another process has no replay'}: updates wait until it has been refilled.")

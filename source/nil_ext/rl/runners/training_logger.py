@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,6 +37,10 @@ class Progress:
     """Time to the end of the budget [s]."""
 
 
+_WINDOWS = 10
+"""Reports over which returns are averaged to tell which policy is best (ours)."""
+
+
 class TrainingLogger(Logger):
     """rsl_rl's logger for a loop that updates at every step and reports once per window of many.
 
@@ -48,8 +52,15 @@ class TrainingLogger(Logger):
     def __init__(self, **kwargs) -> None:
         """Take the arguments of rsl_rl's logger."""
         super().__init__(**kwargs)
+        self._returns: deque[tuple[float, float]] = deque(maxlen=_WINDOWS)  # sum and number of episodes of each window
         self.git_status_repos = []  # upstream starts with its own source, which in an environment is no repository
         self._start_window()
+
+    @property
+    def mean_return(self) -> float | None:
+        """Mean return of the episodes that ended in the last ten reports; None while fewer than environments did."""
+        total, episodes = (sum(values) for values in zip((0.0, 0.0), *self._returns, strict=True))
+        return total / episodes if episodes >= self.num_envs else None
 
     def process_env_step(
         self, rewards: torch.Tensor, dones: torch.Tensor, extras: dict, intrinsic_rewards: torch.Tensor | None = None
@@ -120,8 +131,9 @@ class TrainingLogger(Logger):
             "Train/mean_step_reward": self._sums["reward"].item() / self._steps,
         }
         episodes = self._sums["episodes"].item()
+        self._returns.append((self._sums["return"].item(), episodes))
         if episodes > 0:
-            scalars["Train/mean_reward"] = self._sums["return"].item() / episodes
+            scalars["Train/mean_reward"] = self._returns[-1][0] / episodes
             scalars["Train/mean_episode_length"] = self._sums["length"].item() / episodes
         if self.writer is not None:
             for tag, value in scalars.items():

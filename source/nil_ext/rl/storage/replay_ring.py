@@ -127,14 +127,20 @@ class ReplayRing:
         self.count += 1
         self.observe(next_obs)
 
-    def cut(self) -> None:
-        """Truncate the episodes in progress: what is observed next does not follow from what was stored."""
+    def cut(self, obs: Mapping[str, torch.Tensor]) -> None:
+        """Truncate the episodes in progress that do not go on from the observation after their last stored step.
+
+        Args:
+            obs: Observations from which the environments go on. Shapes are (E, D).
+        """
         if self.count == 0:
             return
         row = (self.count - 1) % self.num_steps
-        running = ~(self._steps["terminated"][row] | self._steps["truncated"][row])
-        self._store_final(row, running, {g: storage[self.count % self.num_steps] for g, storage in self._obs.items()})
-        self._steps["truncated"][row] |= running
+        after = {group: storage[self.count % self.num_steps] for group, storage in self._obs.items()}
+        elsewhere = torch.stack([(obs[group] != after[group]).any(dim=-1) for group in after]).any(dim=0)
+        cut = elsewhere & ~(self._steps["terminated"][row] | self._steps["truncated"][row])
+        self._store_final(row, cut, after)
+        self._steps["truncated"][row] |= cut
 
     def sample(self, batch_size: int, n_step: int = 1, gamma: float = 0.99) -> Transitions:
         """Draw transitions uniformly, with replacement."""
@@ -185,6 +191,11 @@ class ReplayRing:
                 for group, values in obs.items()
             },
         )
+
+    def clear(self) -> None:
+        """Forget everything stored."""
+        self.count = 0
+        self._num_truncated.zero_()
 
     @property
     def nbytes(self) -> int:

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Benchmark of the agent's quantile loss: sorted against the table of all pairs, in one run. Needs no simulator."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from ..rl.modules import quantile_huber_loss
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def pairwise_quantile_huber_loss(quantiles: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The loss by its definition, through a table (K, B, N, M) of all differences under autograd.
+
+    Args:
+        quantiles: predicted quantiles. Shape is (K, B, N).
+        targets: target samples. Shape is (B, M).
+    """
+    count = quantiles.shape[-1]
+    tau = ((torch.arange(count, dtype=quantiles.dtype, device=quantiles.device) + 0.5) / count)[:, None]
+    error = targets[None, :, None, :] - quantiles[..., None]
+    huber = torch.where(error.abs() <= 1.0, 0.5 * error.square(), error.abs() - 0.5)
+    return ((tau - (error < 0).to(error.dtype)).abs() * huber).sum(dim=2).mean(dim=(1, 2)).sum()
+
+
+def quantile_loss_table(
+    batch_size: int = 256,
+    num_quantiles: tuple[int, ...] = (10, 25, 100),
+    repeats: int = 20,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+) -> str:
+    """Compare both losses, forward and backward with two critics, as a Markdown table.
+
+    Args:
+        batch_size: transitions B.
+        num_quantiles: numbers N = M to compare at.
+        repeats: runs whose median time counts.
+        device: where to run.
+        seed: seed of the values.
+
+    Returns:
+        For each N the relative difference of value and gradient from the table's in float64, the median times [ms] (on
+        the CPU: CPU time), the bytes that autograd keeps for the backward pass [KiB], and the ratios of the last two.
+    """
+    lines = [
+        "| N | value | gradient | sorted [ms] | pairwise [ms] | time ratio | sorted [KiB] | pairwise [KiB] "
+        "| memory ratio |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    generator = torch.Generator().manual_seed(seed)
+    for count in num_quantiles:
+        quantiles = torch.randn(2, batch_size, count, generator=generator).to(device)
+        targets = torch.randn(batch_size, count, generator=generator).to(device)
+        exact_value, exact_gradient = _run(pairwise_quantile_huber_loss, quantiles.double(), targets.double())
+        value, gradient = _run(quantile_huber_loss, quantiles, targets)
+        times = [
+            statistics.median(_time(loss, quantiles, targets) for _ in range(repeats))
+            for loss in (quantile_huber_loss, pairwise_quantile_huber_loss)
+        ]
+        kept = [_kept_bytes(loss, quantiles, targets) for loss in (quantile_huber_loss, pairwise_quantile_huber_loss)]
+        lines.append(
+            f"| {count} | {((value - exact_value) / exact_value).abs().item():.1e}"
+            f" | {((gradient - exact_gradient).abs().max() / exact_gradient.abs().max()).item():.1e}"
+            f" | {1e3 * times[0]:.2f} | {1e3 * times[1]:.2f} | {times[1] / times[0]:.1f}"
+            f" | {kept[0] / 1024:.0f} | {kept[1] / 1024:.0f} | {kept[1] / kept[0]:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _run(loss: Loss, quantiles: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    leaf = quantiles.detach().requires_grad_()
+    value = loss(leaf, targets)
+    value.backward()
+    return value.detach().double(), leaf.grad.double()
+
+
+def _time(loss: Loss, quantiles: torch.Tensor, targets: torch.Tensor) -> float:
+    """Time of one run [s]: of the CPU spent where it runs there, so that other processes do not count."""
+    if quantiles.device.type == "cpu":
+        begin = time.process_time()
+        _run(loss, quantiles, targets)
+        return time.process_time() - begin
+    torch.cuda.synchronize(quantiles.device)
+    begin = time.perf_counter()
+    _run(loss, quantiles, targets)
+    torch.cuda.synchronize(quantiles.device)
+    return time.perf_counter() - begin
+
+
+def _kept_bytes(loss: Loss, quantiles: torch.Tensor, targets: torch.Tensor) -> int:
+    """Bytes of the distinct tensors that the forward pass keeps for the backward pass."""
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor  # held, so that no address is used twice
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss(quantiles.detach().requires_grad_(), targets)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def main() -> int:
+    """Print the table; for a benchmark script to call."""
+    torch.set_num_threads(1)
+    print(quantile_loss_table())
+    return 0
