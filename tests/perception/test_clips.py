@@ -10,23 +10,34 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nil_ext.perception.clips import ClipRing, reference_clips
+from nil_ext.perception.clips import ClipRing, clip_indices
 
 
 @settings(deadline=None)
-@given(length=st.integers(1, 9), stride=st.integers(1, 4), num_frames=st.integers(1, 40))
-def test_a_ring_fed_with_the_reference_holds_its_clips(length, stride, num_frames):
-    features = torch.arange(num_frames * 2, dtype=torch.float32).reshape(num_frames, 2)
-    expected = reference_clips(features, length, stride)
+@given(
+    length=st.integers(1, 9),
+    stride=st.integers(1, 4),
+    every=st.integers(1, 3),
+    num_frames=st.integers(1, 40),
+    start=st.integers(0, 39),
+)
+def test_a_ring_fed_with_the_reference_holds_the_clips_of_its_age(length, stride, every, num_frames, start):
+    table = clip_indices(num_frames, length, stride, every)
     ring = ClipRing(3, length, stride, (2,))
-    for t in range(num_frames):
-        ring.push(features[t].expand(3, 2))
-        assert torch.equal(ring.clip(), expected[t].expand(3, length, 2))
+    assert table.shape == (num_frames, ring.depth, length)
+    frames = torch.arange(num_frames * 2, dtype=torch.float32).reshape(num_frames, 2)
+    for t in range(start, num_frames, every):
+        ring.push(frames[t].expand(3, 2))
+        age = ring.age()
+        assert age.tolist() == [min((t - start) // every, ring.depth - 1)] * 3
+        assert torch.equal(ring.clip(), frames[table[torch.tensor([t] * 3), age]])
 
 
-def test_reference_clips_by_hand():
-    clips = reference_clips(torch.arange(6), clip_length=3, stride=2)
-    assert clips.tolist() == [[0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 1, 3], [0, 2, 4], [1, 3, 5]]
+def test_clip_indices_by_hand():
+    whole = clip_indices(6, clip_length=3, stride=2)[:, -1]
+    assert whole.tolist() == [[0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 1, 3], [0, 2, 4], [1, 3, 5]]
+    # began one push ago, at frame 2, with every third frame
+    assert clip_indices(6, clip_length=3, stride=1, every=3)[5, 1].tolist() == [2, 2, 5]
 
 
 actions = st.lists(

@@ -74,9 +74,9 @@ def test_other_camera_sizes_are_resized():
 @pytest.mark.parametrize("settings", [{"image_size": 60}, {"image_size": 0}, {"num_blocks": 0}, {"num_blocks": 17}])
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(InputError, match="efficientnet encoder"):
-        make_encoder("efficientnet", **settings)
+        EfficientNetEncoder(**settings)
 
 
 def test_an_unknown_encoder_is_refused():
-    with pytest.raises(InputError, match="Unknown encoder 'vgg': use one of efficientnet"):
+    with pytest.raises(InputError, match="Unknown encoder 'vgg': use one of efficientnet, timesformer"):
         make_encoder("vgg")

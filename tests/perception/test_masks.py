@@ -88,7 +88,7 @@ def test_change_weight_looks_where_the_reference_moves():
 
 def test_shaping_by_hand():
     torch.testing.assert_close(
-        m.shaped(torch.tensor([1.0, 0.8, 0.0])), torch.tensor([1.0, math.exp(-1.0), math.exp(-5.0)])
+        m.shaped(torch.tensor([1.0, 0.8, 0.0])), torch.tensor([1.0, 0.4 + 0.5 * math.exp(-1.0), 0.5 * math.exp(-5.0)])
     )
 
 

@@ -11,17 +11,18 @@ import sys
 import pytest
 import torch
 
+from nil_ext.errors import InputError
 from nil_ext.perception.encoders.efficientnet import EfficientNetEncoder
 from nil_ext.perception.encoders.encoder import Encoder
 from nil_ext.perception.masks import fit_frames
-from nil_ext.perception.similarity import VideoSimilarity, cosine
+from nil_ext.perception.similarity import VideoSimilarity, cosine, negative_l2
 
 
 class PlainEncoder(Encoder):
     """Stores the frame's red channel as it is; counts what it encodes."""
 
     name = "plain"
-    num_features = 16 * 16
+    per_frame = True
 
     def __init__(self):
         self.encoded = 0
@@ -51,6 +52,17 @@ def test_cosine_by_hand():
     # About the centre (1, 1): (0, -1).(-1, 1), (0, 0).(1, 1), (-1, -1).(0, -1), (2, 3).(-4, -5).
     expected = [-1 / 2**0.5, 0.0, 1 / 2**0.5, -23 / (13 * 41) ** 0.5]
     torch.testing.assert_close(cosine(a, b, torch.ones(2)), torch.tensor(expected))
+
+
+def test_negative_l2_by_hand():
+    a = torch.tensor([[3.0, 4.0], [1.0, 1.0]])
+    torch.testing.assert_close(negative_l2(a, torch.tensor([[0.0, 0.0], [1.0, 1.0]])), torch.tensor([-5.0, 0.0]))
+    torch.testing.assert_close(negative_l2(a, torch.tensor([3.0, 1.0])), torch.tensor([-3.0, -2.0]))
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(InputError, match="Unknown similarity 'dot': use one of cosine, l2"):
+        VideoSimilarity(PlainEncoder(), *reference(), 1, kind="dot")
 
 
 @pytest.mark.parametrize("centred", [True, False])

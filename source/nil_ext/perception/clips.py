@@ -41,6 +41,11 @@ class ClipRing:
         self._rows = torch.arange(num_envs, device=device)
         self._back = torch.arange(clip_length - 1, -1, -1, device=device) * stride  # (n_T,) oldest first
 
+    @property
+    def bytes_per_env(self) -> int:
+        """Memory of one environment's history [byte]."""
+        return self._buffer[0].nbytes
+
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """Forget the history of some environments.
 
@@ -66,6 +71,11 @@ class ClipRing:
         wanted = (self._count[rows].unsqueeze(1) - 1 - self._back).clamp(min=0)
         return self._buffer[rows.unsqueeze(1), wanted % self.depth]
 
+    def age(self, env_ids: torch.Tensor | None = None) -> torch.Tensor:
+        """Pushes (N,) or (len(env_ids),) after the first one, up to depth - 1: beyond it a clip has no padding."""
+        rows = self._rows if env_ids is None else env_ids
+        return (self._count[rows] - 1).clamp(0, self.depth - 1)
+
 
 def zero_rows(values: torch.Tensor, env_ids: torch.Tensor | None) -> None:
     """Set entries of values (N, *) to 0 in place, by indices (long), a mask (N,) bool or None for all.
@@ -80,13 +90,26 @@ def zero_rows(values: torch.Tensor, env_ids: torch.Tensor | None) -> None:
         values.index_fill_(0, env_ids, 0)
 
 
-def clip_indices(num_frames: int, clip_length: int, stride: int, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Frame indices (T, n_T) of the clip that ends at each frame; before the start stands frame 0."""
-    ends = torch.arange(num_frames, device=device).unsqueeze(1)
+def clip_indices(
+    num_frames: int, clip_length: int, stride: int = 1, every: int = 1, device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Frames of the reference that a ring would hold, by newest frame and age.
+
+    A ring that takes every k-th frame and was pushed a + 1 times, the last time with frame t, began with frame
+    t - a * k; before it stands that frame again.
+
+    Args:
+        num_frames: frames T of the reference.
+        clip_length: frames n_T in a clip.
+        stride: pushes between neighbouring frames of a clip.
+        every: frames k of the reference between pushes.
+        device: where the result lives.
+
+    Returns:
+        (T, depth, n_T) long; the last age is that of clips with their whole history. Ages that began before the
+        reference are padded with its frame 0.
+    """
+    newest = torch.arange(num_frames, device=device).view(-1, 1, 1)
+    age = torch.arange((clip_length - 1) * stride + 1, device=device).view(-1, 1)
     back = torch.arange(clip_length - 1, -1, -1, device=device) * stride
-    return (ends - back).clamp(min=0)
-
-
-def reference_clips(features: torch.Tensor, clip_length: int, stride: int) -> torch.Tensor:
-    """Clips (T, n_T, *) of the reference's frames (T, *), as a ring would have held them."""
-    return features[clip_indices(len(features), clip_length, stride, features.device)]
+    return (newest - every * torch.minimum(back, age)).clamp(min=0)

@@ -76,8 +76,12 @@ def soft_iou(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor | None = Non
 
 
 def shaped(similarity: torch.Tensor) -> torch.Tensor:
-    """exp(-(1 - s) / 0.2): 1 at s = 1, steepest there, so that the last tenths of overlap pay most."""
-    return torch.exp((similarity - 1.0) / SHAPING_WIDTH)
+    """Mean of s and exp(-(1 - s) / 0.2), in [0, 1].
+
+    The exponential pays most for the last tenths of overlap; the plain half shows the way from far off (a fall, a
+    crouch), where the exponential is flat.
+    """
+    return 0.5 * (similarity + torch.exp((similarity - 1.0) / SHAPING_WIDTH))
 
 
 def change_weight(masks: torch.Tensor, floor: float = CHANGE_FLOOR) -> torch.Tensor:

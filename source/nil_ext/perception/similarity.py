@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from nil_ext.perception.clips import ClipRing, clip_indices, zero_rows
+from nil_ext.errors import InputError
+from nil_ext.perception.clips import ClipRing, zero_rows
 from nil_ext.perception.encoders.encoder import Encoder
 from nil_ext.perception.masks import fit_frames
+from nil_ext.perception.reference_clips import ReferenceClips
 
-_REFERENCE_BATCH = 64
-"""Frames of the reference encoded at once [frames]."""
+KINDS = ("cosine", "l2")
+"""How embeddings are compared: their cosine (the paper, CVPR) or their negative distance (arXiv v1)."""
 
 
 def cosine(a: torch.Tensor, b: torch.Tensor, centre: torch.Tensor | None = None) -> torch.Tensor:
@@ -32,12 +36,30 @@ def cosine(a: torch.Tensor, b: torch.Tensor, centre: torch.Tensor | None = None)
     return torch.nn.functional.cosine_similarity(a, b, dim=-1, eps=1e-6).clamp(-1.0, 1.0)
 
 
+def negative_l2(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """-||a - b||, the S_v of the paper's first version (arXiv v1): 0 for equal embeddings, without a lower bound.
+
+    Args:
+        a: (N, D).
+        b: (N, D) or (D,).
+
+    Returns:
+        (N,).
+    """
+    return -torch.linalg.vector_norm(a - b, dim=-1)
+
+
+def compare(a: torch.Tensor, b: torch.Tensor, kind: str, centre: torch.Tensor | None = None) -> torch.Tensor:
+    """S_v (N,) of embeddings (N, D), by one of :data:`KINDS`; ``centre`` is for the cosine."""
+    return negative_l2(a, b) if kind == "l2" else cosine(a, b, centre)
+
+
 class VideoSimilarity:
     """S_v of all environments against the reference, encoding every k-th frame of each.
 
-    Each environment keeps the features of its newest frames and the indices of the reference's frames it saw at the
-    same moments. The reference's clip is built from those indices, so an environment that starts in the middle of
-    the reference is compared with a history padded in the same way as its own.
+    Each environment keeps what the encoder stores of its newest frames. It is compared with the reference's clip that
+    ends at the frame it should look like now and is padded in the same way as its own, so a rollout that is the
+    reference scores 1 from its first frame on, wherever in the reference it starts.
     """
 
     def __init__(
@@ -51,6 +73,8 @@ class VideoSimilarity:
         clip_stride: int = 1,
         every: int = 1,
         centred: bool = True,
+        kind: str = "cosine",
+        starts: Sequence[int] | None = None,
         device: torch.device | str = "cpu",
     ):
         """Encode the reference and allocate the rings.
@@ -67,38 +91,51 @@ class VideoSimilarity:
                 (clip_length - 1) * clip_stride * every.
             every: encode every k-th step of each environment, counted from its reset, and hold the value between.
                 Above 1 the environments that are due are looked up on the host: meant for CPUs.
-            centred: subtract the reference's mean clip embedding from both sides.
+            centred: subtract the reference's mean clip embedding from both sides of the cosine.
+            kind: one of :data:`KINDS`.
+            starts: reference frames that episodes can begin with; None for all. See :class:`ReferenceClips`.
             device: where all of it lives.
+
+        Raises:
+            InputError: When the settings do not fit the encoder.
         """
+        if kind not in KINDS:
+            raise InputError(f"Unknown similarity '{kind}': use one of {', '.join(KINDS)}.")
+        if encoder.clip_length not in (None, clip_length):
+            raise InputError(
+                f"The {encoder.name} encoder takes clips of {encoder.clip_length} frames, not {clip_length}: set "
+                f"env.commands.reference.clip_length={encoder.clip_length}."
+            )
         self.encoder = encoder
         self.every = every
+        self.kind = kind
+        self.clip_length = clip_length
         size = reference_masks.shape[-1] if size is None else size
         frames, masks = fit_frames(reference_frames.to(device), reference_masks.to(device), size)
-        self.reference_features = torch.cat(
-            [
-                encoder.frame(f, m)
-                for f, m in zip(frames.split(_REFERENCE_BATCH), masks.split(_REFERENCE_BATCH), strict=True)
-            ]
-        )
-        """(T, F) features of the reference's frames."""
-        self._centre = self._mean_embedding(clip_length, clip_stride * every) if centred else None
-        ring = {"num_envs": num_envs, "clip_length": clip_length, "stride": clip_stride, "device": device}
-        self._frames = ClipRing(**ring, feature_shape=self.reference_features.shape[1:])
-        self._indices = ClipRing(**ring, dtype=torch.long)
+        self.reference = ReferenceClips(encoder, frames, masks, clip_length, clip_stride, every, starts)
+        """The reference's embeddings."""
+        self.centre = self.reference.mean() if centred and kind == "cosine" else None
+        """What is subtracted from embeddings. Shape is (D,)."""
+        stored = self.reference.stored
+        self._frames = ClipRing(num_envs, clip_length, clip_stride, stored.shape[1:], stored.dtype, device)
+        self._rows = torch.arange(num_envs, device=device)
         self._steps = torch.zeros(num_envs, dtype=torch.long, device=device)  # since the reset
         self.value = torch.zeros(num_envs, device=device)
         """(N,) newest S_v of each environment."""
 
-    def _mean_embedding(self, clip_length: int, spacing: int) -> torch.Tensor:
-        """Mean (D,) over the reference's clips, without holding all of them at once."""
-        indices = clip_indices(len(self.reference_features), clip_length, spacing, self.reference_features.device)
-        sums = [self.encoder.clip(self.reference_features[i]).sum(dim=0) for i in indices.split(_REFERENCE_BATCH)]
-        return torch.stack(sums).sum(dim=0) / len(indices)
+    @property
+    def depth(self) -> int:
+        """Encoded frames that a clip looks back over."""
+        return self._frames.depth
+
+    @property
+    def bytes_per_env(self) -> int:
+        """Memory of one environment's history [byte]."""
+        return self._frames.bytes_per_env
 
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """Forget the history of some environments (indices, mask or None for all)."""
         self._frames.reset(env_ids)
-        self._indices.reset(env_ids)
         zero_rows(self._steps, env_ids)
 
     def update(self, rgb: torch.Tensor, mask: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -107,7 +144,8 @@ class VideoSimilarity:
         Args:
             rgb: (N, H, W, 3) uint8 from the camera.
             mask: (N, H, W) bool.
-            index: (N,) long, the reference's frame that each environment should look like now.
+            index: (N,) long, the reference's frame that each environment should look like now. It moves on by one a
+                step.
 
         Returns:
             (N,) S_v, the same tensor as :attr:`value`.
@@ -125,13 +163,11 @@ class VideoSimilarity:
     def _compare(
         self, rgb: torch.Tensor, mask: torch.Tensor, index: torch.Tensor, env_ids: torch.Tensor | None
     ) -> None:
-        """Encode the given frames and renew the values of their environments."""
+        """Encode the given frames and renew the values of their environments, as many at once as memory allows."""
         self._frames.push(self.encoder.frame(rgb, mask), env_ids)
-        self._indices.push(index, env_ids)
-        rollout = self.encoder.clip(self._frames.clip(env_ids))
-        reference = self.encoder.clip(self.reference_features[self._indices.clip(env_ids)])
-        similarity = cosine(rollout, reference, self._centre)
-        if env_ids is None:
-            self.value.copy_(similarity)
-        else:
-            self.value[env_ids] = similarity
+        rows = self._rows if env_ids is None else env_ids
+        count = self.encoder.max_clips
+        for part, newest in zip(rows.split(count), index.split(count), strict=True):
+            rollout = self.encoder.clip(self._frames.clip(part))
+            reference = self.reference.embedding(newest, self._frames.age(part))
+            self.value[part] = compare(rollout, reference, self.kind, self.centre)

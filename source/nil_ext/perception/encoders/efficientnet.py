@@ -27,6 +27,7 @@ class EfficientNetEncoder(Encoder):
     """
 
     name = "efficientnet"
+    per_frame = True
 
     def __init__(self, image_size: int = 64, num_blocks: int = 5, device: torch.device | str = "cpu"):
         """Load and fold the network.
@@ -55,6 +56,7 @@ class EfficientNetEncoder(Encoder):
         self._network = network.to(self._device, memory_format=torch.channels_last)
         blank = torch.zeros((1, image_size, image_size, 3), dtype=torch.uint8, device=self._device)
         self.num_features = self.frame(blank, blank[..., 0].bool()).shape[1]
+        """Length F of a frame's features."""
 
     def frame(self, rgb: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Features (N, F) of frames (N, H, W, 3) with robot masks (N, H, W)."""
@@ -72,9 +74,9 @@ class EfficientNetEncoder(Encoder):
         # (x - 127) / 128: the range these weights were trained with (EfficientNet-Lite's own preprocessing).
         return ((images - 127.0) / 128.0).contiguous(memory_format=torch.channels_last)
 
-    def clip(self, features: torch.Tensor) -> torch.Tensor:
+    def clip(self, frames: torch.Tensor) -> torch.Tensor:
         """Embedding (N, n_T * F) of clips (N, n_T, F): the frames' features side by side."""
-        return features.flatten(1)
+        return frames.flatten(1)
 
     def manifest(self) -> dict:
         """What runs and why."""
@@ -85,7 +87,7 @@ class EfficientNetEncoder(Encoder):
             "image_size": self.image_size,
             "num_blocks": self.num_blocks,
             "features_per_frame": self.num_features,
-            "reason": "runs without a hub or a GPU; the paper's TimeSformer needs both",
+            "reason": "runs without a hub or a GPU; the paper's timesformer needs both",
         }
 
 

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""The two benchmarks as a user runs them, on the real simulator with few frames and a tiny TimeSformer."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nil_ext.cli import benchmark
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark.py"
+TASK = "NIL-H1-Walk"
+
+
+def test_an_unknown_benchmark_is_refused(refuse):
+    assert refuse(benchmark.run, "training", "--task", TASK) == (
+        "Unknown benchmark 'training': use one of throughput, signal."
+    )
+
+
+@pytest.mark.parametrize("name", [[], ["throughput"]])
+def test_measuring_nothing_is_refused(refuse, name: list[str]):
+    assert (
+        refuse(benchmark.run, *name, "--task", TASK, "--steps", "0") == "--steps 0 measures nothing: give at least 1."
+    )
+
+
+@pytest.mark.sim
+def test_throughput(scripts, tmp_path, tiny_timesformer):
+    """A name may be left out; here a TimeSformer encodes, so that the baseline runs the whole network too."""
+    settings = ("encoder=timesformer", f"encoder_weights={tiny_timesformer}", "start_along_reference=0")
+    done = scripts.run(
+        "benchmark.py",
+        *("presets=cpu", "--num_envs", 4, "--steps", 2, "--repeats", 1),
+        *(f"env.commands.reference.{setting}" for setting in settings),
+        *("agent.algorithm.warmup_transitions=16", "agent.algorithm.replay_size=4096"),
+        *("agent.algorithm.updates_per_step=0.5", "agent.algorithm.batch_size=16"),
+        cwd=tmp_path,
+    )
+    rows = re.findall(r"^\| (.+?) \| ([\d.]+) \| (\d+) \| ([\d.]+)% \|$", done.stdout, re.MULTILINE)
+    names = [row[0] for row in rows]
+    assert names == ["physics", "physics + camera", "environment", "loop", "one by one on the host"]
+    for _, milliseconds, per_second, _ in rows:
+        assert float(milliseconds) > 0.0
+        assert int(per_second) == pytest.approx(4000.0 / float(milliseconds), rel=0.05, abs=1.0)
+    assert "4 environments, timesformer; baseline: physics + camera" in done.stdout
+    ratio = float(re.search(r"the environment is ([\d.]+) times as fast", done.stdout)[1])
+    assert ratio == pytest.approx(float(rows[4][1]) / float(rows[2][1]), rel=0.1, abs=0.06)
+    # 8 pictures of 64 x 64 x 3 bytes
+    assert "history of frames: 96 KiB an environment, 0 MiB in all" in done.stdout
+
+
+@pytest.mark.sim
+def test_signal(scripts, tmp_path, tiny_timesformer):
+    command = [sys.executable, str(SCRIPT), "signal", "--task", TASK, "--device", "cpu", "presets=cpu"]
+    encoders = ["--encoder", "efficientnet", "--encoder", "timesformer"]
+    settings = [f"env.commands.reference.encoder_weights={tiny_timesformer}", "env.episode_length_s=1.0"]
+    done = subprocess.run(
+        [*command, *encoders, *settings],
+        cwd=tmp_path,
+        env=scripts.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    head, rows = lines[0], {line[0]: [float(cell) for cell in line[1:]] for line in lines[1:] if len(line) == 7}
+    streams = ["S_v efficientnet", "S_v efficientnet, centred", "S_v timesformer", "S_v timesformer, centred"]
+    assert head == ["rollout", "mask IoU", "shaped", *streams]
+    assert rows["itself"] == pytest.approx([1.0] * 6, abs=1e-3)
+    assert {"20 frames ahead", "at half speed", "mirrored in time", "standing at e0", "falling forwards"} <= set(rows)
+    again = rows["the sketch, filmed again"]
+    for name, scores in rows.items():
+        if name not in ("itself", "1 frame ahead", "the sketch, filmed again"):
+            assert scores[0] < again[0] and scores[3] < again[3], name
+    assert "| mask IoU | 1.000 | " in done.stdout
