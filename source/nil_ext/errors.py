@@ -11,3 +11,9 @@ class InputError(ValueError):
 
     The command line prints the message as one line and exits with code 2; no traceback.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, short enough to be part of a sentence."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return text[:160].rstrip(".:, ")

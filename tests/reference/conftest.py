@@ -19,7 +19,10 @@ START_SIZE = 96
 def draw_walker(
     phase: float, height: int = 160, width: int = 120, x: float = 60.0, foot: float = 150.0, tall: float = 130.0
 ) -> np.ndarray:
-    """Mask (H, W) of a figure facing right: a trunk, a head in front of it, two legs in scissors."""
+    """Mask (H, W) of a figure walking right: a trunk, a head in front of it, two legs in scissors.
+
+    The foot that moves forward is lifted, so that the lowest one moves against the walk, as on a treadmill.
+    """
     picture = np.zeros((height, width), dtype=np.uint8)
     hip, thick = foot - 0.5 * tall, max(2, round(0.05 * tall))
 
@@ -30,8 +33,10 @@ def draw_walker(
     cv2.circle(picture, point(x + 0.04 * tall, foot - 0.94 * tall), round(0.06 * tall * 16), 1, -1, shift=4)
     for sign in (-1.0, 1.0):
         toe = x + sign * 0.22 * tall * np.sin(phase)
-        cv2.line(picture, point(x, hip), point(toe, foot - thick), 1, thick, shift=4)
-        cv2.line(picture, point(toe, foot - thick / 2), point(toe + 0.08 * tall, foot - thick / 2), 1, thick, shift=4)
+        ground = foot - max(0.0, 0.05 * tall * sign * np.cos(phase))
+        sole = ground - thick / 2
+        cv2.line(picture, point(x, hip), point(toe, ground - thick), 1, thick, shift=4)
+        cv2.line(picture, point(toe, sole), point(toe + 0.08 * tall, sole), 1, thick, shift=4)
     return picture.astype(bool)
 
 

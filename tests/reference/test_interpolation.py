@@ -94,3 +94,13 @@ def test_motion_is_linear_and_turns_on_the_sphere():
 def test_an_impossible_rate_is_refused(rate):
     with pytest.raises(InputError, match="above 0"):
         MOVING.resample(rate)
+
+
+def test_one_frame_a_step_keeps_the_frames_and_slows_their_motion():
+    motion = {"joint_names": np.array(["a"]), "joint_pos": np.ones((8, 1)), "joint_vel": np.full((8, 1), 3.0)}
+    source = reference_of(MOVING.masks, 120.0, motion=motion)
+    slower = source.frame_per_step(100.0)
+    np.testing.assert_array_equal(slower.frames, source.frames)
+    assert (slower.rate, slower.duration) == (100.0, 0.07)
+    np.testing.assert_allclose(slower.motion["joint_vel"], 2.5)  # 3 rad/s at 100/120 of the speed
+    np.testing.assert_array_equal(slower.motion["joint_pos"], motion["joint_pos"])

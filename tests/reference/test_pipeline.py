@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from nil_ext.errors import InputError
 from nil_ext.reference import Reference, pipeline, prepare, video
+from nil_ext.reference.pipeline import Preparation
 
 TASK = {"task": "NIL-Walker-Walk", "robot": "walker"}
+LINEAR = Preparation(interpolator="linear")
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def clip(tmp_path, walk):
 
 
 def test_a_clip_becomes_a_reference(clip, start_mask, cache):
-    reference = prepare(clip(), start_mask, cache_dir=cache, **TASK)
+    reference = prepare(clip(), start_mask, cache_dir=cache, settings=LINEAR, **TASK)
     assert reference.masks.shape == (45, 96, 96) and reference.rate == 30.0
     assert reference.meta["robot"] == "walker" and reference.meta["source"]["kind"] == "file"
     assert reference.meta["quality"]["start_iou"] > 0.8
@@ -41,34 +45,34 @@ def test_a_clip_becomes_a_reference(clip, start_mask, cache):
 
 def test_the_cache_is_used_and_follows_content_and_settings(clip, start_mask, cache, monkeypatch):
     path = clip()
-    first = prepare(path, start_mask, cache_dir=cache, **TASK)
+    first = prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK)
     with monkeypatch.context() as patched:
         patched.setattr(pipeline, "decode_video", lambda *_: pytest.fail("the cache was not used"))
-        assert prepare(path, start_mask, cache_dir=cache, **TASK).digest == first.digest
-    prepare(path, np.roll(start_mask, 2, axis=1), cache_dir=cache, **TASK)
-    prepare(path, start_mask, cache_dir=cache, task="other", robot="walker")
+        assert prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK).digest == first.digest
+    prepare(path, np.roll(start_mask, 2, axis=1), cache_dir=cache, settings=LINEAR, **TASK)
+    prepare(path, start_mask, cache_dir=cache, settings=LINEAR, task="other", robot="walker")
     clip(video.read_video(path)[0][5:])  # the same name, another content
-    assert len(prepare(path, start_mask, cache_dir=cache, **TASK)) == 40
+    assert len(prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK)) == 40
     assert len(list(cache.iterdir())) == 4
 
 
 def test_a_damaged_cache_is_made_again(clip, start_mask, cache):
     path = clip()
-    digest = prepare(path, start_mask, cache_dir=cache, **TASK).digest
+    digest = prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK).digest
     (folder,) = cache.iterdir()
     (folder / "masks.npz").write_bytes(b"damage")
-    assert prepare(path, start_mask, cache_dir=cache, **TASK).digest == digest
+    assert prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK).digest == digest
     assert list(cache.iterdir()) == [folder] and Reference.load(folder).digest == digest
 
 
 def test_the_users_cache_is_the_default(clip, start_mask, tmp_path, monkeypatch):
     monkeypatch.setenv("NIL_CACHE_DIR", str(tmp_path / "mine"))
-    prepare(clip(), start_mask, **TASK)
+    prepare(clip(), start_mask, settings=LINEAR, **TASK)
     assert len(list((tmp_path / "mine" / "references").iterdir())) == 1
 
 
 def test_a_prepared_folder_is_taken_as_it_is(clip, start_mask, cache, tmp_path):
-    made = prepare(clip(), start_mask, cache_dir=cache, **TASK)
+    made = prepare(clip(), start_mask, cache_dir=cache, settings=LINEAR, **TASK)
     folder = made.save(tmp_path / "mine")
     assert prepare(folder, start_mask, **TASK).digest == made.digest
     with pytest.raises(InputError, match="made for walker"):
@@ -79,15 +83,59 @@ def test_a_prepared_folder_is_taken_as_it_is(clip, start_mask, cache, tmp_path):
         prepare(tmp_path, start_mask, **TASK)
 
 
-def test_a_variable_rate_comes_out_even(walk, start_mask):
+def test_a_variable_rate_comes_out_even(walk):
     frames, masks = walk(20)
     times = np.arange(20) / 30.0
     times[10:] += 0.1  # three frames are missing: the legs pass through the gap
-    even_frames, even_masks = pipeline._even(frames, masks, times, 30.0)
-    assert len(even_masks) == 23
+    view = pipeline._View(frames, masks, None, {}, None)
+    even_frames, even_masks, rate = pipeline._at_rate(view, times, 30.0, LINEAR)
+    assert len(even_masks) == 23 and rate == 30.0
     np.testing.assert_array_equal(even_masks[:10], masks[:10])
     np.testing.assert_array_equal(even_masks[13:], masks[10:])
     assert even_frames.shape[0] == 23
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate", "length"),
+    [
+        (Preparation(), 120.0, 4 * 11 + 1),  # the paper: four times the clip's
+        (Preparation(rate=100.0), 100.0, 37),  # 11/30 s hold 36.7 ticks
+        (Preparation(interpolator="linear", rate=45.0), 45.0, 17),
+    ],
+)
+def test_the_reference_has_the_rate_that_was_asked_for(settings, rate, length, clip, walk, start_mask):
+    path = clip(walk(12)[0])
+    settings = dataclasses.replace(settings, trim="no")
+    reference = pipeline.prepare_clip(path, start_mask, settings=settings, refuse=False, **TASK)
+    assert (reference.rate, len(reference)) == (rate, length)
+    assert reference.meta["interpolator"]["name"] == settings.interpolator
+    source = pipeline.prepare_clip(path, start_mask, settings=LINEAR, refuse=False, **TASK)
+    if rate == 120.0:
+        np.testing.assert_array_equal(reference.masks[::4], source.masks)
+
+
+def test_a_mirrored_clip_is_turned_where_that_is_asked_for(clip, walk, start_mask):
+    frames, _ = walk(30)
+    path = clip(np.ascontiguousarray(frames[:, :, ::-1]), "mirror.mp4")
+    with pytest.raises(InputError, match="--flip yes"):
+        pipeline.prepare_clip(path, start_mask, settings=LINEAR, **TASK)
+    straight = pipeline.prepare_clip(clip(frames), start_mask, settings=LINEAR, **TASK)
+    for choice in ("auto", "yes"):
+        settings = dataclasses.replace(LINEAR, flip=choice)
+        turned = pipeline.prepare_clip(path, start_mask, settings=settings, **TASK)
+        assert turned.meta["flip"] == {"choice": choice, "applied": True}
+        overlap = (turned.masks & straight.masks).sum() / (turned.masks | straight.masks).sum()
+        assert overlap > 0.93  # the video's compression sees another picture
+    auto = pipeline.prepare_clip(clip(frames), start_mask, settings=dataclasses.replace(LINEAR, flip="auto"), **TASK)
+    assert not auto.meta["flip"]["applied"] and auto.digest == straight.digest
+
+
+def test_a_part_of_a_clip_is_used(clip, walk, start_mask):
+    path = clip(walk(45)[0])
+    cut = pipeline.prepare_clip(path, start_mask, settings=dataclasses.replace(LINEAR, trim="0.5:1.2"), **TASK)
+    assert len(cut) == 22 and cut.meta["trim"]["applied"] == [0.5, 1.2]
+    with pytest.raises(InputError, match="--trim leaves 4 frames"):
+        pipeline.prepare_clip(path, start_mask, settings=dataclasses.replace(LINEAR, trim="0.5:0.6"), **TASK)
 
 
 def two_robots(frames, masks):
@@ -155,7 +203,7 @@ def approaching(frames, masks):
 def test_what_cannot_be_imitated_is_refused_in_one_line(spoil, reason, clip, walk, start_mask, cache):
     path = clip(np.ascontiguousarray(spoil(*walk(45))))
     with pytest.raises(InputError, match=reason) as caught:
-        prepare(path, start_mask, cache_dir=cache, **TASK)
+        prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK)
     message = str(caught.value)
     assert "\n" not in message and "clip.mp4" in message
     assert not cache.exists() or list(cache.iterdir()) == []
@@ -166,21 +214,21 @@ def test_files_that_are_no_video_are_refused(tmp_path, start_mask, cache):
     (tmp_path / "notes.txt").write_text("walk forward")
     for name, reason in {"absent.mp4": "No such reference", "empty.mp4": "empty", "notes.txt": "not a video"}.items():
         with pytest.raises(InputError, match=reason):
-            prepare(tmp_path / name, start_mask, cache_dir=cache, **TASK)
+            prepare(tmp_path / name, start_mask, cache_dir=cache, settings=LINEAR, **TASK)
     assert not cache.exists()
 
 
 def test_an_unwritable_cache_is_one_line(clip, start_mask, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="Cannot write"):
-        prepare(clip(), start_mask, cache_dir=tmp_path / "file" / "cache", **TASK)
+        prepare(clip(), start_mask, cache_dir=tmp_path / "file" / "cache", settings=LINEAR, **TASK)
 
 
 @pytest.mark.parametrize("robot", ["h1", "g1", "talos", "a1"])
 def test_real_clips_are_usable(shared, robot, cache):
     path = shared / "references" / f"{robot}_walk.mp4"
     start = first_frame_in_camera(path)
-    reference = prepare(path, start, task=f"NIL-{robot}-Walk", robot=robot, cache_dir=cache)
+    reference = prepare(path, start, task=f"NIL-{robot}-Walk", robot=robot, cache_dir=cache, settings=LINEAR)
     numbers = reference.meta["quality"]
     assert reference.masks.shape == (150, 224, 224) and reference.rate == 30.0
     assert numbers["start_iou"] > 0.8 and 0.85 < numbers["area"] < 1.2 and numbers["kept"] > 0.98
@@ -200,5 +248,5 @@ def first_frame_in_camera(path) -> np.ndarray:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     scale = 0.8 * 224 / max(np.ptp(rows) + 1, np.ptp(columns) + 1)
     shift_x = np.array([112 - scale * alignment.trunk_x(mask)])
-    fit = alignment.Alignment(scale, shift_x, 0.9 * 224 - scale * (rows[-1] + 1), 0.0)
+    fit = alignment.Alignment(np.array([scale]), shift_x, np.array([0.9 * 224 - scale * (rows[-1] + 1)]), 0.0)
     return alignment.apply(fit, frames[:1], mask[None], 224)[1][0]

@@ -1,22 +1,23 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""First numbers about a reference."""
+"""What a clip looks like beside the task's robot."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from nil_ext.reference import quality
+from nil_ext.reference import alignment, quality
 
 RATE = 30.0
 
 
 def numbers(masks: np.ndarray) -> dict:
     areas = masks.sum(axis=(1, 2)).astype(float)
+    fit = alignment.start_fit(masks, masks[0])
     return quality.clip_numbers(masks, np.zeros(len(masks)), masks[0]) | quality.aligned_numbers(
-        masks, areas, masks[0], RATE
+        masks, areas, masks[0], fit, RATE
     )
 
 
@@ -47,20 +48,3 @@ def test_overlaps_and_sizes(walk):
     assert result["best_iou_upside_down"] < 0.8 and result["best_iou_mirrored"] < 0.95
     assert result["components"] == 1.0 and result["aspect"] == pytest.approx(1.0, abs=0.4)
     assert result["cut_frames"] == 0.0 and result["empty_frames"] == 0.0
-
-
-def test_a_growing_robot_shows_as_scale_drift(walk):
-    from nil_ext.reference import alignment
-
-    frames, masks = walk(30)
-    grown = [
-        alignment.apply(alignment.Alignment(s, np.zeros(1), 0.0, 0.0), frames[:1], masks[i : i + 1], 160)[1][0]
-        for i, s in enumerate(np.linspace(0.7, 0.9, 30))
-    ]
-    # Means of the first and the last third: 0.7310 and 0.8690.
-    assert numbers(np.stack(grown))["scale_drift"] == pytest.approx(0.869 / 0.731 - 1, abs=0.03)
-
-
-def test_the_summary_fits_two_lines(walk):
-    text = quality.summary(numbers(walk(30)[1]))
-    assert len(text.splitlines()) == 2 and max(map(len, text.splitlines())) <= 160

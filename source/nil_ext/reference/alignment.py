@@ -1,7 +1,7 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Alignment: from a clip's pixels to the task's follow camera."""
+"""Alignment: from a clip's pixels to the task's follow camera, and the frame that shows the start pose best."""
 
 from __future__ import annotations
 
@@ -17,42 +17,77 @@ FIRST_FRAMES = 5
 DRIFT_WINDOW = 0.1
 """Standard deviation of the smoothing of the trunk's place, against a swinging arm or a ragged outline [s] (ours)."""
 
+ZOOM_WINDOW = 0.5
+"""Standard deviation of the smoothing of height and foot line where a camera's zoom is taken out [s] (ours): about a
+step, so that the robot's own rise and fall stays."""
+
+REACH = 6
+"""How far a frame may be shifted to fit the start pose best, each way [pixel of the camera] (ours)."""
+
 TRUNK_BAND = (0.05, 0.35)
 """Rows that show the trunk of a biped and of a quadruped, as shares of the mask's height from its top (ours)."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Maps a clip's pixel (x, y) of frame t to (scale x + shift_x[t], scale y + shift_y)."""
+    """Maps a clip's pixel (x, y) of frame t to (scale[t] x + shift_x[t], scale[t] y + shift_y[t])."""
 
-    scale: float
+    scale: np.ndarray
+    """(T,)."""
     shift_x: np.ndarray
     """(T,) [pixel of the camera]."""
-    shift_y: float
+    shift_y: np.ndarray
+    """(T,) [pixel of the camera]."""
     drift: float
     """Range of the horizontal motion that is taken out [pixel of the camera]."""
 
 
-def align(masks: np.ndarray, start_mask: np.ndarray, rate: float) -> Alignment:
+def align(masks: np.ndarray, start_mask: np.ndarray, rate: float, smoothed: bool = False) -> Alignment:
     """Fit the clip to the camera: height and foot line of its first frames, and the trunk's place in x.
 
-    One scale and one vertical shift hold for the whole clip, because the camera's height and distance are fixed. In
-    x the follow camera is locked to the robot's root, so a trunk that drifts or sways in the picture is the clip's
-    camera at work and no pose can match it: the trunk's smoothed place is held at the start mask's.
+    One scale and one vertical shift hold for the whole clip, because the camera's height and distance are fixed; where
+    the clip's camera zooms or climbs they may follow it, smoothed. In x the follow camera is locked to the robot's
+    root, so a trunk that drifts or sways in the picture is the clip's camera at work and no pose can match it: the
+    trunk's smoothed place is held at the start mask's.
 
     Args:
         masks: (T, H, W) bool, none of them empty.
         start_mask: (S, S) bool, the robot at its start pose.
         rate: frames per second of the clip [Hz].
+        smoothed: whether scale and foot line follow the clip.
     """
-    first = masks[:FIRST_FRAMES]
-    tops, bottoms = (np.median(edge) for edge in zip(*(_vertical_extent(mask) for mask in first), strict=True))
+    tops, bottoms = np.array([_vertical_extent(mask) for mask in masks]).T
     top, bottom = _vertical_extent(start_mask)
-    scale = (bottom - top) / (bottoms - tops)
+    first = slice(FIRST_FRAMES)
+    height = np.full(len(masks), np.median(bottoms[first]) - np.median(tops[first]))
+    foot = np.full(len(masks), np.median(bottoms[first]))
+    if smoothed:
+        course = gaussian_filter1d(bottoms - tops, ZOOM_WINDOW * rate, mode="nearest")
+        height = height * course / np.median(course[first])
+        foot = foot + gaussian_filter1d(bottoms, ZOOM_WINDOW * rate, mode="nearest")
+        foot -= np.median(foot[first]) - np.median(bottoms[first])
+    scale = (bottom - top) / height
     trunk = np.array([trunk_x(mask) for mask in masks])
     smooth = gaussian_filter1d(trunk, DRIFT_WINDOW * rate, mode="nearest")
-    shift_x = trunk_x(start_mask) - scale * smooth
-    return Alignment(float(scale), shift_x, float(bottom - scale * bottoms), float(scale * np.ptp(smooth)))
+    drift = float(np.median(scale) * np.ptp(smooth))
+    return Alignment(scale, trunk_x(start_mask) - scale * smooth, bottom - scale * foot, drift)
+
+
+def start_fit(masks: np.ndarray, start_mask: np.ndarray) -> np.ndarray:
+    """How well each frame shows the start pose: the best IoU (T,) over small shifts.
+
+    The shift takes out what alignment leaves: where the trunk leans, its middle is not the start pose's.
+
+    Args:
+        masks: (T, S, S) bool, aligned.
+        start_mask: (S, S) bool.
+    """
+    padded = np.pad(start_mask, REACH).astype(np.float32)
+    area, start_area = masks.sum(axis=(1, 2)), start_mask.sum()
+    # the number of common pixels for every shift at once
+    common = [cv2.matchTemplate(padded, mask.astype(np.float32), cv2.TM_CCORR).max() for mask in masks]
+    common = np.rint(common)
+    return common / (area + start_area - common)
 
 
 def apply(alignment: Alignment, frames: np.ndarray, masks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,8 +103,10 @@ def apply(alignment: Alignment, frames: np.ndarray, masks: np.ndarray, size: int
         frames (T, S, S, 3) uint8 and masks (T, S, S) bool.
     """
     drawn = [
-        _draw(frame, mask, alignment.scale, shift_x, alignment.shift_y, size)
-        for frame, mask, shift_x in zip(frames, masks, alignment.shift_x, strict=True)
+        _draw(frame, mask, scale, shift_x, shift_y, size)
+        for frame, mask, scale, shift_x, shift_y in zip(
+            frames, masks, alignment.scale, alignment.shift_x, alignment.shift_y, strict=True
+        )
     ]
     return np.stack([frame for frame, _ in drawn]), np.stack([mask for _, mask in drawn])
 

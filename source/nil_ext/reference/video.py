@@ -107,11 +107,11 @@ def _decode(path: Path, max_side: int) -> tuple[list[np.ndarray], list[float]]:
             return [], []
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
+        if stream.frames > MAX_FRAMES:
+            raise _too_long(path)
         for frame in container.decode(stream):
             if len(frames) == MAX_FRAMES:
-                raise InputError(
-                    f"{path} has more than {MAX_FRAMES} frames: cut it to the few seconds that are to be imitated."
-                )
+                raise _too_long(path)  # not every container counts its frames
             # A stream without timestamps is shown at its nominal rate.
             nominal = len(times) / float(stream.average_rate or 25)
             times.append(nominal if frame.time is None else float(frame.time))
@@ -119,12 +119,21 @@ def _decode(path: Path, max_side: int) -> tuple[list[np.ndarray], list[float]]:
     return frames, times
 
 
+def _too_long(path: Path) -> InputError:
+    return InputError(f"{path} has more than {MAX_FRAMES} frames: cut it to the few seconds that are to be imitated.")
+
+
 def _picture(frame: av.VideoFrame, aspect: Fraction | None, max_side: int) -> np.ndarray:
-    """Upright RGB picture (H, W, 3) with square pixels."""
+    """Upright RGB picture (H, W, 3) with square pixels, what is transparent on white."""
     height, width = frame.height, frame.width * float(aspect or 1)
     shrink = min(1.0, max_side / max(height, width))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    picture = frame.to_ndarray(format="rgb24")
+    if any(component.is_alpha for component in frame.format.components):
+        picture = frame.to_ndarray(format="rgba")
+        share = picture[..., 3:].astype(np.uint16)
+        picture = ((picture[..., :3] * share + 255 * (255 - share)) // 255).astype(np.uint8)
+    else:
+        picture = frame.to_ndarray(format="rgb24")
     if size != (frame.width, frame.height):
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     # FFmpeg's display rotation counts counter-clockwise, as numpy does.

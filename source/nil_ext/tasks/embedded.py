@@ -7,25 +7,39 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gymnasium as gym
+
 from ..errors import InputError
 from ..reference import Reference, prepare
-from ..reference.quality import summary
+from ..reference.verdict import summary
 
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 """Folder of embedded assets; it lies beside the package in a checkout (and in an editable install)."""
+
+
+START_POSE = "start pose"
+"""Kind of a reference that shows e0 and no motion: of a robot that has no sketch. Clips are aligned to it."""
+
+
+def reference_folder(task: str) -> Path:
+    """Where the task's own reference is: among the assets, or for a robot of the user's own in the cache."""
+    own = gym.spec(task).kwargs.get("reference_folder")
+    return Path(own) if own else ASSETS / "references" / task
 
 
 def embedded_reference(task: str) -> Reference:
     """The task's own reference, a sketch.
 
     Raises:
-        InputError: When the checkout has none.
+        InputError: When there is none.
     """
-    folder = ASSETS / "references" / task
+    folder = reference_folder(task)
     if not folder.is_dir():
+        robot_file = gym.spec(task).kwargs.get("robot_file")
+        option = f"--robot {robot_file}" if robot_file else f"--task {task}"
         raise InputError(
-            f"Task '{task}' has no embedded reference at '{folder}': draw it with "
-            f"'./isaaclab.sh -p scripts/generate.py --task {task}'."
+            f"Task '{task}' has no reference of its own at '{folder}' yet: draw it with "
+            f"'./isaaclab.sh -p scripts/generate.py {option}'."
         )
     return Reference.load(folder)
 
@@ -35,9 +49,16 @@ def load_reference(path: str, task: str, robot: str) -> Reference:
 
     A clip is aligned to the first frame of the embedded reference, which is the robot at e0 as the task's camera
     sees it.
+
+    Raises:
+        InputError: When the task's own shows no motion, or the one at the path cannot be used.
     """
     embedded = embedded_reference(task)
-    return prepare(path, embedded.masks[0], task=task, robot=robot) if path else embedded
+    if path:
+        return prepare(path, embedded.masks[0], task=task, robot=robot)
+    if embedded.meta["source"]["kind"] == START_POSE:
+        raise InputError(f"Robot '{robot}' has no sketch to imitate: give a clip with --reference, or a [sketch].")
+    return embedded
 
 
 def describe(reference: Reference) -> str:

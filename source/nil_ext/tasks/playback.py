@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 
 _BATCH = 32
-"""Frames that are drawn at once, one an environment."""
+"""Frames that are drawn at once unless told otherwise, one an environment."""
 
 
 def film_motion(
-    env_cfg: ImitationEnvCfg, make_motion: Callable[[dict[str, float]], dict[str, np.ndarray]], size: int
+    env_cfg: ImitationEnvCfg,
+    make_motion: Callable[[dict[str, float]], dict[str, np.ndarray]],
+    size: int,
+    batch: int = _BATCH,
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Film a motion in the task's scene.
 
@@ -34,11 +37,12 @@ def film_motion(
         make_motion: gives the motion for the robot's default joint positions [rad] by name; see
             :meth:`~nil_ext.reference.generators.sketch.WalkSketch.motion`.
         size: width and height of the pictures [px].
+        batch: frames that are drawn at once; few where pictures are large.
 
     Returns:
         The motion, frames (T, size, size, 3) uint8 as rendered, and robot masks (T, size, size) bool.
     """
-    env_cfg.scene.num_envs = _BATCH
+    env_cfg.scene.num_envs = batch
     env_cfg.scene.camera.width = env_cfg.scene.camera.height = size
     sim = SimulationContext(env_cfg.sim)
     scene = InteractiveScene(env_cfg.scene)

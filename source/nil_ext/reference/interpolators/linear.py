@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial.transform import Rotation, Slerp
 
-_TOLERANCE = 1e-6
+TOLERANCE = 1e-6
 """A position this close to a source frame is that frame [frames]."""
 
 
@@ -31,12 +31,12 @@ def interpolate_images(frames: np.ndarray, masks: np.ndarray, positions: np.ndar
     out_frames = np.full((len(positions), *frames.shape[1:]), 255, dtype=np.uint8)
     out_masks = np.zeros((len(positions), *masks.shape[1:]), dtype=bool)
     # A silhouette between two lies within their union: distances outside the robot's range are never asked for.
-    window = _window(masks)
+    window = robot_window(masks)
     grown: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for k, position in enumerate(positions):
-        low = int(np.floor(position + _TOLERANCE))
+        low = int(np.floor(position + TOLERANCE))
         share = position - low
-        if share < _TOLERANCE:
+        if share < TOLERANCE:
             out_frames[k], out_masks[k] = frames[low], masks[low]
             continue
         grown = {i: grown[i] if i in grown else _grow(frames[i][window], masks[i][window]) for i in (low, low + 1)}
@@ -48,12 +48,16 @@ def interpolate_images(frames: np.ndarray, masks: np.ndarray, positions: np.ndar
     return out_frames, out_masks
 
 
-def _window(masks: np.ndarray) -> tuple[slice, slice]:
+def robot_window(masks: np.ndarray) -> tuple[slice, slice]:
     """Rows and columns that hold all masks (T, H, W), with a rim of one pixel."""
     rows, columns = np.flatnonzero(masks.any(axis=(0, 2))), np.flatnonzero(masks.any(axis=(0, 1)))
     if len(rows) == 0:
         return slice(0, 0), slice(0, 0)
-    return slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
+    height, width = masks.shape[1:]
+    return (
+        slice(max(rows[0] - 1, 0), min(rows[-1] + 2, height)),
+        slice(max(columns[0] - 1, 0), min(columns[-1] + 2, width)),
+    )
 
 
 def _grow(frame: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

