@@ -7,60 +7,83 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
-import torch
 
-from nil_ext.evaluation import METRICS, Rollout, summarise, table
-from nil_ext.evaluation.metrics import env_reward
+from nil_ext.evaluation import METRICS, Rollout, Yardstick, judge_episodes
 
-
-@pytest.mark.parametrize("rate", [25, 100])
-def test_standing_for_four_seconds_is_worth_84_at_any_rate(rate: int):
-    steps = 4 * rate
-    reward = env_reward(torch.zeros(steps, 2), torch.ones(steps, 2, dtype=torch.bool), 1 / rate, target=1.25)
-    # 400 steps of 100 Hz, each exp(-1.25^2) = 0.20961
-    assert reward.tolist() == pytest.approx([83.84, 83.84], abs=0.01)
+SIDE = 8
 
 
-def test_walking_at_the_target_speed_is_worth_400():
-    reward = env_reward(torch.full((100, 1), 1.25), torch.ones(100, 1, dtype=torch.bool), 0.04, target=1.25)
-    assert reward.item() == pytest.approx(400.0)
+def mask(column: int) -> np.ndarray:
+    """A robot of one pixel."""
+    picture = np.zeros((SIDE, SIDE), bool)
+    picture[4, column] = True
+    return picture
 
 
-def test_steps_after_the_end_are_worth_nothing():
-    alive = torch.tensor([[True], [True], [False]])
-    reward = env_reward(torch.tensor([[1.0], [0.0], [1.0]]), alive, 0.01, target=1.0)
-    assert reward.item() == pytest.approx(1.0 + math.exp(-1.0))
-
-
-def short_rollout() -> Rollout:
-    """Two steps of two environments; the second environment's episode ends with the first step, by a fall."""
+@pytest.fixture
+def rollout() -> Rollout:
+    """Two steps of two environments at 100 Hz; the second one's episode ends with the first step, by a fall."""
+    masks = np.array([[mask(2), mask(2)], [mask(5), mask(7)]])
+    streams = {
+        "velocity_xy": [[[1.0, 0.2], [0.0, 0.0]], [[1.0, 0.2], [9.0, 9.0]]],
+        "position_xy": [[[0.01, 0.1], [0.0, -0.3]], [[0.02, 0.2], [0.0, 9.0]]],
+        "joint_pos": [[[0.0, 0.0], [0.0, 0.0]], [[0.4, 0.2], [9.0, 9.0]]],
+        "mask_iou": [[0.5, 0.2], [0.7, 0.9]],
+        "video_similarity": [[1.0, -1.0], [0.0, 1.0]],
+        "joint_torque": [[0.09, 0.25], [0.07, 9.0]],
+        "action_change": [[0.01, 0.04], [0.07, 9.0]],
+        "foot_slip": [[0.1, 0.3], [0.3, 9.0]],
+        "torso_tilt": [[0.25, 0.75], [0.0, 9.0]],
+    }
     return Rollout(
-        streams={
-            "mask_iou": torch.tensor([[0.5, 0.2], [0.7, 0.9]]),
-            "video_similarity": torch.tensor([[1.0, -1.0], [0.0, 1.0]]),
-            "forward_speed": torch.tensor([[1.0, 0.0], [1.0, 1.0]]),
-        },
-        alive=torch.tensor([[True, True], [True, False]]),
-        survived=torch.tensor([True, False]),
-        step_dt=0.01,
+        streams={name: np.array(values, np.float32) for name, values in streams.items()},
+        alive=np.array([[True, True], [True, False]]),
+        survived=np.array([True, False]),
+        frame=np.array([[1, 1], [2, 2]]),
+        packed_masks=np.packbits(masks, axis=-1),
+        mask_size=SIDE,
+        rate=100.0,
+        joint_names=("left_knee", "right_knee"),
     )
 
 
-def test_summary_is_the_mean_over_episodes_of_each_episode_s_own_mean():
-    row = summarise(short_rollout(), target_speed=1.0)
-    assert list(row) == list(METRICS)
-    # environment 0: (0.5 + 0.7) / 2 = 0.6, environment 1: 0.2; the deviation is that of the whole population
-    assert row["mask_iou"] == pytest.approx((0.4, 0.2))
-    assert row["video_similarity"] == pytest.approx((-0.25, 0.75))
-    assert row["forward_speed"] == pytest.approx((0.5, 0.5))
-    assert row["survival"] == pytest.approx((0.5, 0.5))
-    # environment 0: 2 steps of 1; environment 1: 1 step of exp(-1) = 0.367879
-    assert row["env_reward"] == pytest.approx((1.18394, 0.81606), abs=1e-5)
+@pytest.fixture
+def numbers(rollout: Rollout) -> dict[str, np.ndarray]:
+    reference = np.stack([mask(0), mask(2), mask(2)])
+    yardstick = Yardstick("humanoid", 1.25, 400, reference, metres_per_pixel=0.1, rate=100.0)
+    return judge_episodes(rollout, yardstick)
 
 
-def test_table_is_markdown_with_one_row_a_policy():
-    lines = table({"policy": summarise(short_rollout(), target_speed=1.0)}).splitlines()
-    assert lines[0] == "| policy | Env. Reward | forward speed [m/s] | survival | mask IoU | S_v |"
-    assert lines[1] == "|---|---|---|---|---|---|"
-    assert lines[2] == "| policy | 1.18 ± 0.82 | 0.5 ± 0.5 | 0.5 ± 0.5 | 0.4 ± 0.2 | -0.25 ± 0.75 |"
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        # environment 0: mean of its two steps; environment 1: its only step
+        ("mask_iou", (0.6, 0.2)),
+        ("video_similarity", (0.5, -1.0)),
+        ("forward_speed", (1.0, 0.0)),
+        ("speed_error", (0.25, 1.25)),
+        ("survival", (1.0, 0.0)),
+        ("time_alive", (0.02, 0.01)),
+        ("lateral_drift", (0.2, 0.3)),  # where each episode ended
+        ("env_reward", (2 * math.exp(-0.0625), math.exp(-1.5625))),
+        ("foot_slip", (0.2, 0.3)),
+        ("torso_tilt", (15.0, 60.0)),  # sin^2 = 0.25 is 30 degrees, 0 is 0; sin^2 = 0.75 is 60 degrees
+        ("torque", (math.sqrt(0.08), 0.5)),
+        ("action_rate", (100 * math.sqrt(0.04), 100 * 0.2)),
+        ("chamfer", (0.15, 0.0)),  # pixels 0 and 3 apart, 0.1 m each; on the spot
+        ("symmetry", (2 / 3, math.nan)),  # standard deviations 0.2 and 0.1: 1 - 0.1 / 0.3; one step does not move
+        ("gait_period", (math.nan, math.nan)),
+        ("gait_period_error", (math.nan, math.nan)),
+        ("joint_error", (math.nan, math.nan)),  # no clip was given
+    ],
+)
+def test_each_metric(numbers: dict[str, np.ndarray], name: str, values: tuple[float, float]):
+    assert numbers[name] == pytest.approx(values, abs=1e-6, nan_ok=True)
+
+
+def test_every_metric_is_there_in_the_order_of_the_tables(numbers: dict[str, np.ndarray]):
+    assert list(numbers) == list(METRICS)
+    assert METRICS["forward_speed"].title == "forward speed [m/s]"
+    assert METRICS["survival"].title == "survival"

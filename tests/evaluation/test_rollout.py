@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from nil_ext.evaluation import roll_out, summarise
+from nil_ext.evaluation import Rollout, roll_out
 
 
 class ScriptedEnv(VecEnv):
@@ -29,7 +28,9 @@ class ScriptedEnv(VecEnv):
         self.device = torch.device("cpu")
         self.cfg = {}
         self.num_steps = 99  # a rollout has to reset first
-        self.latest = {name: torch.zeros(self.num_envs) for name in ("mask_iou", "video_similarity", "forward_speed")}
+        self.streams = {"steps": torch.zeros(self.num_envs), "pair": torch.zeros(self.num_envs, 2)}
+        self.frame = torch.zeros(self.num_envs, dtype=torch.long)
+        self.mask = torch.zeros(self.num_envs, 5, 5, dtype=torch.bool)
 
     @property
     def latest_frames(self) -> torch.Tensor:
@@ -49,16 +50,18 @@ class ScriptedEnv(VecEnv):
     def step(self, actions: torch.Tensor):
         assert torch.equal(actions, self.get_observations()["policy"])  # the policy is given the newest observations
         self.num_steps += 1
-        self.latest["forward_speed"].fill_(float(self.num_steps))
-        self.latest["mask_iou"].copy_(torch.arange(self.num_envs))
+        self.streams["steps"].fill_(float(self.num_steps))
+        self.frame.fill_(10 + self.num_steps)
+        self.mask.zero_()
+        self.mask[:, 0, self.num_steps % 5] = True
         events = [ends.get(self.num_steps) for ends in self.ends]
         dones = torch.tensor([event is not None for event in events])
         time_outs = torch.tensor([event == "time_out" for event in events])
         return self.get_observations(), torch.zeros(self.num_envs), dones.long(), {"time_outs": time_outs}
 
 
-def run(env: ScriptedEnv, film: bool = False):
-    return roll_out(env, lambda obs: obs["policy"], env, step_dt=0.04, film=film)
+def run(env: ScriptedEnv, film: bool = False) -> Rollout:
+    return roll_out(env, lambda obs: obs["policy"], env, rate=25.0, film=film)
 
 
 def test_only_the_first_episode_counts():
@@ -67,8 +70,26 @@ def test_only_the_first_episode_counts():
     assert rollout.alive.T.tolist() == [[True, True, False, False], [True] * 4]
     # a fall stays a fall, although the second episode of that environment reaches its time-out
     assert rollout.survived.tolist() == [False, True]
-    # mean of steps 1, 2 and of steps 1 to 4: values that were kept, not views of what came later
-    assert summarise(rollout, target_speed=0.0)["forward_speed"][0] == pytest.approx((1.5 + 2.5) / 2)
+    assert [rollout.length(episode) for episode in (0, 1)] == [2, 4]
+
+
+def test_what_was_read_is_kept_although_the_simulator_writes_over_it():
+    rollout = run(ScriptedEnv([{2: "fall", 4: "time_out"}, {4: "time_out"}], length=4))
+    assert rollout.streams["steps"].T.tolist() == [[1.0, 2.0, 3.0, 4.0]] * 2
+    assert rollout.streams["pair"].shape == (4, 2, 2)
+    assert rollout.frame.T.tolist() == [[11, 12, 13, 14]] * 2
+
+
+def test_masks_come_back_as_they_were_filmed():
+    """A side of five pixels does not fill the bytes that it is packed in."""
+    rollout = run(ScriptedEnv([{2: "fall"}, {4: "time_out"}], length=4))
+    assert rollout.masks(0).shape == (2, 5, 5)
+    assert [tuple(index) for index in zip(*rollout.masks(1).nonzero(), strict=True)] == [
+        (0, 0, 1),
+        (1, 0, 2),
+        (2, 0, 3),
+        (3, 0, 4),
+    ]
 
 
 def test_rollout_ends_with_the_last_first_episode():

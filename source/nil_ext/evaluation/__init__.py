@@ -1,9 +1,10 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Judging a policy: rollouts, metrics with their controls, and pictures. Never imports the simulator."""
+"""Judging a policy: rollouts, metrics with their controls, statistics, and the report. Never imports the simulator."""
 
-from .metrics import METRICS, summarise, table
+from .metrics import METRICS, Yardstick, judge_episodes
+from .results import Evaluation
 from .rollout import Rollout, roll_out
 
-__all__ = ["METRICS", "Rollout", "roll_out", "summarise", "table"]
+__all__ = ["METRICS", "Evaluation", "Rollout", "Yardstick", "judge_episodes", "roll_out"]

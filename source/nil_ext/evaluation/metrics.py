@@ -1,55 +1,151 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Numbers of a rollout."""
+"""Numbers of an episode. Definitions and their reasons: ``docs/evaluation.md``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 import torch
 
+from .env_reward import episode_reward
+from .joints import mirrored_pairs, symmetry
+from .mocap import MocapClip, joint_error
 from .rollout import Rollout
+from .silhouette import ChamferDistance, gait_period
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that an episode has."""
+
+    label: str
+    """What tables call it."""
+
+    unit: str = ""
+    """Its unit; empty for a share or a score."""
+
+    better: int = 0
+    """1 where larger is better, -1 where smaller is, 0 where neither can be said."""
+
+    @property
+    def title(self) -> str:
+        """Label and unit."""
+        return f"{self.label} [{self.unit}]" if self.unit else self.label
+
 
 METRICS = {
-    "env_reward": "Env. Reward",
-    "forward_speed": "forward speed [m/s]",
-    "survival": "survival",
-    "mask_iou": "mask IoU",
-    "video_similarity": "S_v",
+    "env_reward": Metric("Env. Reward", better=1),
+    "survival": Metric("survival", better=1),
+    "time_alive": Metric("time alive", "s", 1),
+    "forward_speed": Metric("forward speed", "m/s"),
+    "speed_error": Metric("speed error", "m/s", -1),
+    "lateral_drift": Metric("lateral drift", "m", -1),
+    "mask_iou": Metric("mask IoU", better=1),
+    "chamfer": Metric("silhouette Chamfer", "m", -1),
+    "video_similarity": Metric("S_v", better=1),
+    "foot_slip": Metric("foot slip", "m/s", -1),
+    "torso_tilt": Metric("torso tilt", "deg", -1),
+    "torque": Metric("torque, share of limit", better=-1),
+    "action_rate": Metric("action rate", "1/s", -1),
+    "gait_period": Metric("gait period", "s"),
+    "gait_period_error": Metric("gait period error", "s", -1),
+    "symmetry": Metric("symmetry", better=1),
+    "joint_error": Metric("joint error to mocap", "rad", -1),
 }
-"""Metrics and the names they are reported under."""
+"""Every metric, in the order of the tables."""
 
 
-def env_reward(speed: torch.Tensor, alive: torch.Tensor, step_dt: float, target: float) -> torch.Tensor:
-    """LocoMuJoCo's task reward (0.4.1, humanoids): exp(-(v - target)^2), summed over steps of 100 Hz.
+@dataclass(frozen=True)
+class Yardstick:
+    """What episodes are held against."""
 
-    At another control rate each step counts for as many 100 Hz steps as it lasts, so 4 s are worth 400 at any rate.
+    reward_kind: str
+    """Kind of the Env. Reward; see :func:`~nil_ext.evaluation.env_reward.env_reward`."""
 
-    Args:
-        speed: forward speed [m/s]. Shape is (T, N).
-        alive: steps that count. Shape is (T, N).
-        step_dt: control period [s].
-        target: wanted speed [m/s].
+    speed: float
+    """Wanted forward speed [m/s]."""
+
+    reward_steps: int
+    """Steps of 100 Hz that the Env. Reward counts."""
+
+    masks: np.ndarray
+    """The reference's masks as the rollout's camera would see them, one a control step. (T, S, S) bool."""
+
+    metres_per_pixel: float
+    """Size of a pixel at the robot's distance [m]."""
+
+    rate: float
+    """Control rate [Hz]."""
+
+    mocap: MocapClip | None = None
+    """A motion to compare joint angles with."""
+
+    @cached_property
+    def chamfer(self) -> ChamferDistance:
+        """Distance of outlines to the reference's."""
+        return ChamferDistance(self.masks, self.metres_per_pixel)
+
+    @cached_property
+    def gait_period(self) -> float:
+        """The reference's own, by the same function as the rollout's [s]."""
+        return gait_period(self.masks, self.rate)
+
+
+def judge_episodes(rollout: Rollout, yardstick: Yardstick) -> dict[str, np.ndarray]:
+    """Every metric of every episode.
 
     Returns:
-        Shape is (N,).
+        For each of :data:`METRICS` the values (N,); NaN where an episode has none.
     """
-    return (torch.exp(-((speed - target) ** 2)) * alive).sum(dim=0) * (100.0 * step_dt)
+    streams, alive = rollout.streams, rollout.alive
+    count = alive.sum(axis=0)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return (values * alive).sum(axis=0) / count
+
+    speed = mean(streams["velocity_xy"][..., 0])
+    last = streams["position_xy"][count - 1, np.arange(rollout.num_episodes), 1]
+    numbers = {
+        "env_reward": episode_reward(
+            torch.from_numpy(streams["velocity_xy"]),
+            torch.from_numpy(alive),
+            yardstick.reward_kind,
+            yardstick.speed,
+            yardstick.reward_steps,
+            1.0 / rollout.rate,
+        ).numpy(),
+        "survival": rollout.survived.astype(float),
+        "time_alive": count / rollout.rate,
+        "forward_speed": speed,
+        "speed_error": np.abs(speed - yardstick.speed),
+        "lateral_drift": np.abs(last),
+        "mask_iou": mean(streams["mask_iou"]),
+        "video_similarity": mean(streams["video_similarity"]),
+        "foot_slip": mean(streams["foot_slip"]),
+        "torso_tilt": mean(np.degrees(np.arcsin(np.sqrt(np.clip(streams["torso_tilt"], 0.0, 1.0))))),
+        "torque": np.sqrt(mean(streams["joint_torque"])),
+        "action_rate": np.sqrt(mean(streams["action_change"])) * rollout.rate,
+    }
+    each = [_of_episode(rollout, yardstick, episode) for episode in range(rollout.num_episodes)]
+    numbers |= {name: np.array([values[name] for values in each]) for name in each[0]}
+    return {name: np.asarray(numbers[name], dtype=float) for name in METRICS}
 
 
-def summarise(rollout: Rollout, target_speed: float) -> dict[str, tuple[float, float]]:
-    """Mean and standard deviation over episodes of each of :data:`METRICS`."""
-    alive = rollout.alive
-    count = alive.sum(dim=0)
-    values = {name: (stream * alive).sum(dim=0) / count for name, stream in rollout.streams.items()}
-    values["survival"] = rollout.survived.float()
-    values["env_reward"] = env_reward(rollout.streams["forward_speed"], alive, rollout.step_dt, target_speed)
-    return {name: (float(values[name].mean()), float(values[name].std(correction=0))) for name in METRICS}
-
-
-def table(rows: dict[str, dict[str, tuple[float, float]]]) -> str:
-    """A Markdown table, one row a policy, mean ± standard deviation over episodes."""
-    lines = ["| policy | " + " | ".join(METRICS.values()) + " |", "|---" * (len(METRICS) + 1) + "|"]
-    for policy, numbers in rows.items():
-        cells = (f"{numbers[name][0]:.3g} ± {numbers[name][1]:.2g}" for name in METRICS)
-        lines.append(f"| {policy} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def _of_episode(rollout: Rollout, yardstick: Yardstick, episode: int) -> dict[str, float]:
+    """The metrics that need an episode's whole sequence."""
+    length = rollout.length(episode)
+    masks, frames = rollout.masks(episode), rollout.frame[:length, episode]
+    joint_pos = rollout.streams["joint_pos"][:length, episode]
+    period = gait_period(masks, rollout.rate)
+    clip = yardstick.mocap
+    return {
+        "chamfer": float(yardstick.chamfer(masks, frames).mean()),
+        "gait_period": period,
+        "gait_period_error": abs(period - yardstick.gait_period),
+        "symmetry": symmetry(joint_pos, mirrored_pairs(rollout.joint_names)),
+        "joint_error": np.nan if clip is None else joint_error(joint_pos, rollout.joint_names, clip, rollout.rate),
+    }

@@ -15,11 +15,17 @@ from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
 
-class ImitationStreams(Protocol):
-    """What a rollout reads of the reference command after each step."""
+class Probe(Protocol):
+    """What a rollout reads after each step: the state in which the step was judged, before any reset."""
 
-    latest: dict[str, torch.Tensor]
-    """Newest ``mask_iou``, ``video_similarity`` and ``forward_speed`` [m/s]. Each is (N,)."""
+    streams: dict[str, torch.Tensor]
+    """Newest values by name (see :class:`Rollout`). Each is (N, ...)."""
+
+    frame: torch.Tensor
+    """Reference frame that each robot should look like. Shape is (N,)."""
+
+    mask: torch.Tensor
+    """Newest robot masks. Shape is (N, S, S) bool."""
 
     latest_frames: torch.Tensor
     """Newest frames, robot on white. Shape is (N, S, S, 3) uint8."""
@@ -27,30 +33,59 @@ class ImitationStreams(Protocol):
 
 @dataclass
 class Rollout:
-    """Streams of one episode an environment. T steps, N environments."""
+    """Streams of one episode an environment, on the host. T steps, N environments, J joints."""
 
-    streams: dict[str, torch.Tensor]
-    """Each stream of :class:`ImitationStreams`, (T, N); only steps with ``alive`` count."""
+    streams: dict[str, np.ndarray]
+    """Each (T, N, ...): ``velocity_xy`` and ``position_xy`` (2) of the root [m/s, m], the latter relative to the
+    environment's origin, ``joint_pos`` (J) [rad], ``mask_iou``, ``video_similarity``, and the unweighted penalties
+    ``joint_torque``, ``action_change``, ``foot_slip``, ``torso_tilt`` (see ``docs/method.md``)."""
 
-    alive: torch.Tensor
+    alive: np.ndarray
     """Steps that belong to the first episode, the one in which it ended included. Shape is (T, N) bool."""
 
-    survived: torch.Tensor
+    survived: np.ndarray
     """Whether the episode ended without a fall. Shape is (N,) bool."""
 
-    step_dt: float
-    """Control period [s]."""
+    frame: np.ndarray
+    """Reference frame of each step. Shape is (T, N)."""
+
+    packed_masks: np.ndarray
+    """Robot masks, eight pixels of a row in a byte: 1024 environments would fill the memory. (T, N, S, S / 8)."""
+
+    mask_size: int
+    """Side S of the masks [pixel]."""
+
+    rate: float
+    """Control rate [Hz]."""
+
+    joint_names: tuple[str, ...] = ()
+    """Names of the J joints."""
 
     frames: list[np.ndarray] = field(default_factory=list)
     """Frames (S, S, 3) uint8 of the environment that lasted longest, its first episode."""
+
+    @property
+    def num_episodes(self) -> int:
+        """Number N of episodes."""
+        return len(self.survived)
+
+    def length(self, episode: int) -> int:
+        """Steps of an episode."""
+        return int(self.alive[:, episode].sum())
+
+    def masks(self, episode: int) -> np.ndarray:
+        """Masks of an episode. Shape is (steps, S, S) bool."""
+        packed = self.packed_masks[: self.length(episode), episode]
+        return np.unpackbits(packed, axis=-1, count=self.mask_size).astype(bool)
 
 
 @torch.no_grad()
 def roll_out(
     env: VecEnv,
     policy: Callable[[TensorDict], torch.Tensor],
-    streams: ImitationStreams,
-    step_dt: float,
+    probe: Probe,
+    rate: float,
+    joint_names: tuple[str, ...] = (),
     film: bool = False,
 ) -> Rollout:
     """Run every environment from e0 until its first episode is over.
@@ -58,35 +93,41 @@ def roll_out(
     Args:
         env: environments; they are reset first.
         policy: actions (N, A) for observations.
-        streams: the environment's reference command.
-        step_dt: control period [s].
+        probe: reads the environment after each step.
+        rate: control rate [Hz].
+        joint_names: names of the joints in ``joint_pos``.
         film: whether to keep the frames of the environment that lasts longest.
     """
     obs, _ = env.reset()
     alive = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
     survived = torch.zeros_like(alive)
-    names = ("mask_iou", "video_similarity", "forward_speed")
-    rows: dict[str, list[torch.Tensor]] = {name: [] for name in names}
-    lived, pictures = [], []
+    rows: dict[str, list[torch.Tensor]] = {}
+    lived, frame, masks, pictures = [], [], [], []
     for _ in range(int(env.max_episode_length)):
         obs, _, dones, extras = env.step(policy(obs))
-        for name in names:
-            rows[name].append(streams.latest[name].clone())
+        for name, values in probe.streams.items():
+            rows.setdefault(name, []).append(values.clone())
+        frame.append(probe.frame.clone())
+        masks.append(np.packbits(probe.mask.cpu().numpy(), axis=-1))
         lived.append(alive.clone())
         if film:
-            pictures.append(streams.latest_frames.cpu().numpy().copy())
+            pictures.append(probe.latest_frames.cpu().numpy().copy())
         dones = dones.bool()
         survived |= alive & dones & extras["time_outs"].bool()
         alive &= ~dones
         if not alive.any():
             break
     survived |= alive
-    lived = torch.stack(lived)
-    longest = int(lived.sum(dim=0).argmax())
+    lived = torch.stack(lived).cpu().numpy()
+    longest = int(lived.sum(axis=0).argmax())
     return Rollout(
-        {name: torch.stack(values) for name, values in rows.items()},
-        lived,
-        survived,
-        step_dt,
-        [picture[longest] for picture, on in zip(pictures, lived[:, longest].tolist(), strict=False) if on],
+        streams={name: torch.stack(values).cpu().numpy() for name, values in rows.items()},
+        alive=lived,
+        survived=survived.cpu().numpy(),
+        frame=torch.stack(frame).cpu().numpy(),
+        packed_masks=np.stack(masks),
+        mask_size=int(probe.mask.shape[-1]),
+        rate=rate,
+        joint_names=joint_names,
+        frames=[picture[longest] for picture, on in zip(pictures, lived[:, longest], strict=False) if on],
     )

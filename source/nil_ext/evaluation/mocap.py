@@ -1,0 +1,118 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Joint angles of a rollout against a motion-capture clip in LocoMuJoCo's format."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from ..errors import InputError
+from .mocap_joints import MOCAP_JOINTS, ROOT_COORDINATES
+
+CLIP_RATE = 500.0
+"""Samples per second of LocoMuJoCo's trajectories [Hz]; the files do not say."""
+
+WINDOW = 0.5
+"""Length of the pieces of an episode that are compared [s] (ours): about a step, so that a gait of another frequency
+is not counted as wrong for drifting out of phase, and standing still is."""
+
+_OFFSET = 0.01
+"""Distance between the places in the clip that a piece is held against [s]."""
+
+
+@dataclass(frozen=True)
+class MocapClip:
+    """Joint angles of somebody who can do it."""
+
+    joint_names: tuple[str, ...]
+    """Our names of the J joints."""
+
+    pieces: tuple[np.ndarray, ...]
+    """Uninterrupted trajectories at :data:`CLIP_RATE`, each (T, J) [rad] and longer than :data:`WINDOW`."""
+
+
+def load_mocap(path: str | Path, robot: str) -> MocapClip:
+    """Read a trajectory (.npz with ``q_<joint>`` and, for several clips, ``split_points``).
+
+    Raises:
+        InputError: When the file is none, or has joints that the robot's table does not know.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise InputError(f"No such mocap file: '{path}'. Give one of LocoMuJoCo's trajectories (.npz).")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            angles = {key[2:]: file[key] for key in file.files if key.startswith("q_")}
+            cuts = [int(cut) for cut in file["split_points"]][1:-1] if "split_points" in file.files else []
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"'{path}' is no mocap file ({error}): give one of LocoMuJoCo's trajectories (.npz)."
+        ) from error
+    known = MOCAP_JOINTS.get(robot, {})
+    unknown = sorted(set(angles) - ROOT_COORDINATES - set(known))
+    if unknown:
+        raise InputError(
+            f"'{path}' has joints that {robot} does not have ({', '.join(unknown)}): give a trajectory of this robot."
+        )
+    names = {known[name]: name for name in angles if known.get(name)}
+    if not names:
+        raise InputError(f"'{path}' holds no joint angles (q_<joint>) of {robot}: give a trajectory of this robot.")
+    motion = np.stack([angles[name] for name in names.values()], axis=1)
+    pieces = tuple(piece for piece in np.split(motion, cuts) if len(piece) > WINDOW * CLIP_RATE)
+    if not pieces:
+        raise InputError(f"'{path}' is shorter than {WINDOW} s at {CLIP_RATE:g} Hz: give a longer trajectory.")
+    return MocapClip(tuple(names), pieces)
+
+
+def joint_error(joint_pos: np.ndarray, joint_names: tuple[str, ...], clip: MocapClip, rate: float) -> float:
+    """Mean absolute difference of the joint angles to the most similar stretch of the clip [rad].
+
+    The episode is cut into pieces of :data:`WINDOW`; each is held against every stretch of the clip at real speed, and
+    the nearest counts. What remains after the last whole piece is left out.
+
+    Args:
+        joint_pos: (T, J) [rad].
+        joint_names: names of the J joints.
+        clip: the motion; joints that the environment lacks are left out.
+        rate: control rate [Hz].
+
+    Returns:
+        NaN for an episode shorter than a piece.
+    """
+    steps = round(WINDOW * rate)
+    count = len(joint_pos) // steps
+    shared = shared_joints(clip, joint_names)
+    if count == 0 or not shared:
+        return float("nan")
+    theirs, ours = np.array(shared).T
+    mine = joint_pos[: count * steps, ours].reshape(count, -1)
+    stretches = np.concatenate([_stretches(piece[:, theirs], steps, rate) for piece in clip.pieces])
+    return float(cdist(mine, stretches, "cityblock").min(axis=1).mean() / mine.shape[1])
+
+
+def shared_joints(clip: MocapClip, joint_names: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Places (the clip's, ours) of the joints that both have.
+
+    The converter to USD puts a number behind a joint's name that a link has too: the H1's ``torso`` is ``torso_1``.
+    """
+    return [
+        (theirs, ours)
+        for theirs, name in enumerate(clip.joint_names)
+        for ours, other in enumerate(joint_names)
+        if re.fullmatch(rf"{re.escape(name)}(_\d+)?", other)
+    ]
+
+
+def _stretches(piece: np.ndarray, steps: int, rate: float) -> np.ndarray:
+    """Every stretch of ``steps`` control steps within a piece (T, J). Shape is (offsets, steps * J)."""
+    length = (steps - 1) / rate
+    starts = np.arange(0.0, (len(piece) - 1) / CLIP_RATE - length + 1e-9, _OFFSET)
+    samples = np.rint((starts[:, None] + np.arange(steps) / rate) * CLIP_RATE).astype(int)
+    return piece[samples.clip(max=len(piece) - 1)].reshape(len(starts), -1)
