@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import warp as wp
 
@@ -28,3 +29,24 @@ def allow_pageable_memory() -> None:
 
         guarded._nil_ext_guard = True
         setattr(wp, name, guarded)
+
+
+def record_while_serving(path: Path) -> None:
+    """Let rerun write a file and serve its page at once.
+
+    Newton 1.6.1 opens the file and then starts the page's server, which in rerun 0.41 takes the file's place: the
+    recording stays empty. Here a stream of its own holds the server, and what is logged goes to both. Holds for
+    servers started from now on.
+    """
+    import rerun
+
+    serve = rerun.serve_grpc
+    page = rerun.RecordingStream("nil_ext")
+
+    @functools.wraps(serve)
+    def serve_and_record(*args, **kwargs) -> str:
+        address = serve(*args, recording=page, **kwargs)
+        rerun.set_sinks(rerun.GrpcSink(address), rerun.FileSink(str(path)))
+        return address
+
+    rerun.serve_grpc = serve_and_record

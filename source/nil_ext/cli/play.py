@@ -6,43 +6,70 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from isaaclab_rl.entrypoints.common import run_playback
+from isaaclab.envs.utils.video_recorder_cfg import VideoRecorderCfg
+from isaaclab_rl.entrypoints.common import add_video_args, apply_video_recording, video_playback_steps
 
+from ..errors import InputError
 from .common import parse_args, resolve_cfgs, run_main
+from .export import export_policy
 from .judge import judge
-from .session import find_checkpoint, load_checkpoint, open_session
+from .session import find_checkpoint, load_checkpoint, open_session, output_folder
+from .viewers import show, viewer_cfgs
 
 
 def run(argv: list[str]) -> None:
-    """Judge the policy, write the video and the exports beside the checkpoint; with a viewer, go on playing."""
-    parser = argparse.ArgumentParser(description="Play a policy, film it beside its reference, and export it.")
+    """Export the policy, then judge and film it beside its reference; with a viewer or ``--video``, play it instead."""
+    parser = argparse.ArgumentParser(
+        description="Export a policy and judge it beside its reference; with --viz or --video, play it instead."
+    )
     parser.add_argument("--reference", help="Video file or prepared folder; default: the task's embedded sketch.")
-    parser.add_argument("--checkpoint", default="latest", help="A file, a run folder, 'latest' (default) or 'best'.")
-    parser.add_argument("--real-time", action="store_true", help="With a viewer: no faster than real time.")
+    parser.add_argument(
+        "--checkpoint",
+        help="A file, a run folder, 'latest' or 'best'; default: the policy that comes with the task, else 'latest'.",
+    )
+    parser.add_argument("--steps", type=int, help="End playing after so many control steps; default: at Ctrl-C.")
+    parser.add_argument("--follow", type=int, default=0, help="Number of the robot that the viewer's camera follows.")
+    parser.add_argument("--record", type=Path, help="With --viz rerun or viser: write what it shows (.rrd, .viser).")
+    parser.add_argument("--real-time", action="store_true", help="Play no faster than real time.")
+    add_video_args(parser, action="play")
     args = parse_args(parser, argv)
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent, play_mode=True)
+    _require_sensible(args, env_cfg)
     checkpoint = find_checkpoint(args.checkpoint, agent_cfg.experiment_name, args.task, args.agent)
-    folder = checkpoint.parent
+    folder = output_folder(checkpoint, args.task)
     print(f"[nil_ext] Checkpoint: {checkpoint}")
+    playing = bool(args.visualizer) or args.video
+    env_cfg.sim.visualizer_cfgs = viewer_cfgs(args.visualizer or [], args.record)
+    if args.video:
+        env_cfg.video_recorders = [VideoRecorderCfg(source=_video_source(args.visualizer or []))]
+        apply_video_recording(env_cfg, str(folder), args, subdir="play", checkpoint_path=str(checkpoint))
     with open_session(args, env_cfg, agent_cfg, None) as session:
         load_checkpoint(session, checkpoint)
-        runner = session.runner
-        policy = runner.get_inference_policy(device=session.env.device)
-        runner.export_policy_to_jit(path=str(folder / "exported"), filename="policy.pt")
-        runner.export_policy_to_onnx(path=str(folder / "exported"), filename="policy.onnx")
+        policy = session.runner.get_inference_policy(device=session.env.device)
+        export_policy(session, folder / "exported")
         print(f"[nil_ext] Exported policy.pt and policy.onnx to {folder / 'exported'}")
-        video = judge(session, policy, folder / "videos" / "play", checkpoint.stem)
-        print(f"[nil_ext] Video: {video}")
-        if session.env.unwrapped.sim.visualizers:
-            obs = session.env.get_observations()
+        if playing:
+            steps = args.steps if args.steps is not None else video_playback_steps(args, env_cfg)
+            show(session, policy, steps, real_time=args.real_time, follow=args.follow)
+        else:
+            video = judge(session, policy, folder / "videos" / "play", checkpoint.stem)
+            print(f"[nil_ext] Video: {video}")
 
-            def step() -> None:
-                nonlocal obs
-                obs, _, dones, _ = session.env.step(policy(obs))
-                policy.reset(dones)
 
-            run_playback(step, dt=session.env.unwrapped.step_dt, args_cli=args, env_cfg=env_cfg)
+def _require_sensible(args: argparse.Namespace, env_cfg) -> None:
+    num_envs = args.num_envs or env_cfg.scene.num_envs
+    if args.steps is not None and args.steps < 1:
+        raise InputError(f"--steps {args.steps} plays nothing: give at least 1.")
+    if not 0 <= args.follow < num_envs:
+        raise InputError(f"--follow {args.follow}: the {num_envs} robots have numbers from 0 to {num_envs - 1}.")
+
+
+def _video_source(viewers: list[str]) -> str:
+    """What ``--video`` films: a chosen viewer's window, else the task's own camera; never Kit by surprise."""
+    windows = [name for name in viewers if name in ("newton_gl", "newton_rtx", "kit")]
+    return f"visualizer:{windows[0]}" if windows else "sensor:camera"
 
 
 def main() -> int:
