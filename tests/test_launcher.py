@@ -22,6 +22,9 @@ PYTHON = Path(sys.base_prefix, "bin", "python3.12")
 TOOLS = ["bash", "cat", "cut", "dirname", "env", "find", "flock", "mkdir", "mv", "readlink", "sed", "sha256sum"]
 TOOLS += ["shasum", "sleep"]
 
+INSTALLATION = ["pip install", "pip install"]
+"""Two passes: sam2's build needs the torch that the first one installs."""
+
 FAKE_UV = """#!/usr/bin/env bash
 [ "$1" = --version ] && exit
 echo "$*" >>"$UV_LOG"
@@ -185,7 +188,7 @@ def test_help_needs_no_installation(checkout: Checkout):
 def test_installs_once_and_says_so(installer: Checkout):
     first = installer.run("-i")
     assert first.returncode == 0, first.stderr
-    assert installer.take_uv_calls() == ["venv --quiet", "pip install"]
+    assert installer.take_uv_calls() == ["venv --quiet", *INSTALLATION]
     assert "installing the pinned packages" in first.stderr
     start = time.perf_counter()
     second = installer.run("-i")
@@ -202,7 +205,7 @@ def test_changed_pins_are_installed_into_the_same_environment(installer: Checkou
     with open(installer.folder / "constraints.txt", "a") as file:
         file.write("another==1.0\n")
     assert installer.run("-i").returncode == 0
-    assert installer.take_uv_calls() == ["pip install"]
+    assert installer.take_uv_calls() == INSTALLATION
     assert kept.exists()
 
 
@@ -224,7 +227,7 @@ def test_interrupted_installation_is_made_anew(installer: Checkout, how: str):
     half.touch()
     installer.take_uv_calls()
     assert installer.run("-i").returncode == 0
-    assert installer.take_uv_calls() == ["venv --quiet", "pip install"]
+    assert installer.take_uv_calls() == ["venv --quiet", *INSTALLATION]
     assert not half.exists()
     assert not installer.stamp.startswith("unfinished")
 
@@ -234,7 +237,7 @@ def test_moved_checkout_is_made_anew(installer: Checkout):
     installer.take_uv_calls()
     installer.folder = installer.folder.rename(installer.folder.with_name("moved"))
     assert installer.run("-i").returncode == 0
-    assert installer.take_uv_calls() == ["venv --quiet", "pip install"]
+    assert installer.take_uv_calls() == ["venv --quiet", *INSTALLATION]
 
 
 @pytest.mark.skipif(not shutil.which("flock"), reason="needs flock")
@@ -242,7 +245,7 @@ def test_two_at_once_install_once(installer: Checkout):
     processes = [installer.start("-i", UV_SECONDS="1") for _ in range(2)]
     output = [process.communicate(timeout=60)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], output
-    assert installer.take_uv_calls() == ["venv --quiet", "pip install"]
+    assert installer.take_uv_calls() == ["venv --quiet", *INSTALLATION]
     assert sum("waiting for another" in text for text in output) == 1
 
 
@@ -255,7 +258,7 @@ def test_environment_made_by_hand_is_kept(installer: Checkout):
     assert installer.take_uv_calls() == []
     (packages / "nil_ext-0.1.0.dist-info").rmdir()
     assert installer.run("-i").returncode == 0
-    assert installer.take_uv_calls() == ["pip install"]
+    assert installer.take_uv_calls() == INSTALLATION
 
 
 def test_environment_of_another_python_is_refused_and_kept(installer: Checkout):
@@ -271,7 +274,7 @@ def test_active_environment_without_the_package_is_named(installer: Checkout, tm
     done = installer.run("-i", VIRTUAL_ENV=str(tmp_path / "other"))
     assert done.returncode == 0
     assert "no nil_ext ('pip install -e .'" in done.stderr
-    assert installer.take_uv_calls() == ["venv --quiet", "pip install"]
+    assert installer.take_uv_calls() == ["venv --quiet", *INSTALLATION]
 
 
 # -- finding Python 3.12 --
@@ -305,4 +308,4 @@ def test_pyenv_version_is_found_behind_a_shim_that_does_not_run(checkout: Checko
     variables = {"PYENV_ROOT": str(pyenv)} if root == "PYENV_ROOT" else {}
     done = checkout.run("-i", PATH=path, **variables)
     assert done.returncode == 0, done.stderr
-    assert checkout.take_uv_calls() == ["venv --quiet", "pip install"]
+    assert checkout.take_uv_calls() == ["venv --quiet", *INSTALLATION]

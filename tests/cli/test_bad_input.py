@@ -22,6 +22,8 @@ from nil_ext.tasks.embedded import embedded_reference
 
 TASK = "NIL-H1-Walk"
 
+TASKS = "NIL-A1-Walk, NIL-G1-Walk, NIL-H1-Walk, NIL-Talos-Walk"
+
 
 # -- options
 
@@ -29,13 +31,16 @@ TASK = "NIL-H1-Walk"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--task is missing: choose one of NIL-H1-Walk."),
-        (["--task", "NIL-Foo-Walk"], "Unknown task 'NIL-Foo-Walk': choose one of NIL-H1-Walk."),
+        ([], f"--task is missing: choose one of {TASKS}."),
+        (
+            ["--task", "NIL-Foo-Walk"],
+            f"Unknown task 'NIL-Foo-Walk': choose one of {TASKS}.",
+        ),
         (["--task", "CartPole-v1"], "Unknown task 'CartPole-v1'"),
         (["--task", TASK, "--num_envs", "0"], "--num_envs 0 leaves nothing to simulate"),
         (["--task", TASK, "env.scene.num_envs=0"], "env.scene.num_envs=0 leaves nothing to simulate"),
         (["--task", TASK, "--headless"], "Unknown option '--headless'"),
-        (["--task", TASK, "--agent", "sac"], "has no agent 'sac': choose one of bro_cfg_entry_point"),
+        (["--task", TASK, "--agent", "sac"], "has no agent 'sac': choose one of bro, bro_reference, rsl_rl"),
         (["--task", TASK, "presets=gpu"], "Unknown preset(s): gpu"),
         (["--task", TASK, "env.rewards.mask_iuo.weight=0"], "no attribute 'mask_iuo'"),
         (["--task", TASK, "env.commands.reference.encode_evry=2"], "there is no 'encode_evry' among"),
@@ -68,7 +73,7 @@ def test_as_a_process(tmp_path: Path):
     command = [sys.executable, str(script), "--task", "NIL-Foo-Walk"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "error: Unknown task 'NIL-Foo-Walk': choose one of NIL-H1-Walk."
+    assert done.stderr.splitlines()[-1] == f"error: Unknown task 'NIL-Foo-Walk': choose one of {TASKS}."
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 

@@ -25,14 +25,14 @@ OpenEnv = Callable[..., AbstractContextManager[RslRlVecEnvWrapper]]
 
 
 @contextlib.contextmanager
-def _open(*overrides: str, num_envs: int = 4, size: int = 64) -> Iterator[RslRlVecEnvWrapper]:
-    env_cfg, _ = resolve_task_config(TASK, "bro_cfg_entry_point", overrides=list(overrides))
+def _open(*overrides: str, num_envs: int = 4, size: int = 64, task: str = TASK) -> Iterator[RslRlVecEnvWrapper]:
+    env_cfg, _ = resolve_task_config(task, "bro_cfg_entry_point", overrides=list(overrides))
     env_cfg.seed = 0
     env_cfg.sim.device = "cpu"
     env_cfg.scene.num_envs = num_envs
     env_cfg.scene.camera.width = env_cfg.scene.camera.height = size
     with launch_simulation(env_cfg, {"device": "cpu"}):
-        env = RslRlVecEnvWrapper(gym.make(TASK, cfg=env_cfg), clip_actions=1.0)
+        env = RslRlVecEnvWrapper(gym.make(task, cfg=env_cfg), clip_actions=1.0)
         try:
             yield env
         finally:
@@ -41,7 +41,7 @@ def _open(*overrides: str, num_envs: int = 4, size: int = 64) -> Iterator[RslRlV
 
 @pytest.fixture(scope="session")
 def open_env() -> OpenEnv:
-    """``open_env(*overrides, num_envs=4, size=64)``: NIL-H1-Walk with those overrides, as a context manager."""
+    """``open_env(*overrides, num_envs=4, size=64, task="NIL-H1-Walk")``: a task, overridden, in a context."""
     return _open
 
 

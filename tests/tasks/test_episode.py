@@ -119,8 +119,6 @@ def test_every_stream_is_logged_by_name_also_without_weight(env, from_e0):
     assert 0.3 < log["Metrics/reference/mask_iou"] < 1.0  # standing beside the first half of a step
     assert -1.0 <= log["Metrics/reference/video_similarity"] <= 1.0
     assert abs(log["Metrics/reference/forward_speed"]) < 0.3
-    # 40 steps of 100 Hz, each worth exp(-1.25^2) = 0.21 while standing
-    assert log["Metrics/reference/env_reward"] == pytest.approx(40 * 0.21, rel=0.2)
     assert log["Episode_Termination/time_out"] == 1.0  # the share of the episodes that ended
     assert log["Episode_Termination/fall"] == 0.0
 

@@ -15,11 +15,10 @@ import torch
 from isaaclab.utils.math import euler_xyz_from_quat
 
 from nil_ext.perception.masks import iou
-from nil_ext.robots.h1 import H1
+from nil_ext.robots.h1 import H1, H1_WALK
 from nil_ext.robots.model import model_file
 from nil_ext.tasks import mdp
 from nil_ext.tasks.embedded import embedded_reference
-from nil_ext.tasks.follow_camera import _robot_id
 
 NUM_ENVS = 4
 E0 = (0.0, 0.0, H1.start_height)
@@ -83,7 +82,7 @@ def test_e0_stands_for_a_second_with_both_feet_on_the_ground(env, robot):
     moved = robot.data.root_pos_w.torch[:, :2] - env.unwrapped.scene.env_origins[:, :2]
     assert moved.norm(dim=1).max() < 0.08
     feet = [robot.body_names.index(foot) for foot in H1.feet]
-    soles = robot.data.body_pos_w.torch[:, feet, 2] - H1.sole
+    soles = robot.data.body_pos_w.torch[:, feet, 2] - H1_WALK.sole
     assert soles.abs().max() < 0.003
     assert robot.data.body_lin_vel_w.torch[:, feet].norm(dim=-1).max() < 0.05
 
@@ -193,10 +192,3 @@ def test_a_rollout_that_is_the_reference_scores_close_to_one_at_the_training_cam
     overlaps = torch.stack(overlaps)
     assert overlaps.mean() > 0.95
     assert overlaps.min() > 0.92
-
-
-def test_robot_is_known_by_its_label_alone():
-    labels = {"0": {"class": "BACKGROUND"}, "2": {"class": "ground"}, "7": {"class": "robot"}}
-    assert _robot_id(labels) == 7
-    with pytest.raises(RuntimeError, match="no 'robot' among its labels"):
-        _robot_id({"0": {"class": "BACKGROUND"}, "2": {"class": "ground"}})

@@ -43,6 +43,8 @@ def test_paper_profile_is_the_default(overrides: list[str]):
     reference = cfg.commands.reference
     assert (reference.mask_score, reference.centred, reference.encode_every) == ("iou", False, 1)
     assert reference.start_along_reference == 0.0
+    assert (reference.encoder, reference.encoder_size, reference.clip_length) == ("timesformer", 0, 8)
+    assert (reference.encoder_weights, reference.similarity) == ("facebook/timesformer-base-finetuned-k400", "cosine")
     assert {abs(getattr(cfg.rewards, name).weight) for name in STREAMS} == {1.0}
 
 
@@ -54,6 +56,7 @@ def test_cpu_profile_is_small():
     assert 1.0 / (cfg.sim.dt * cfg.decimation) == pytest.approx(25.0)
     assert isinstance(cfg.actions.joints, JointPositionActionCfg)
     assert type(cfg.sim.physics).__name__ == "OvPhysxCfg"
+    assert cfg.commands.reference.encoder == "efficientnet"
 
 
 @pytest.mark.parametrize("profile", ["paper", "cpu"])
@@ -101,7 +104,7 @@ def test_playback_is_small_and_starts_at_e0():
 
 def test_agents_by_profile():
     assert agent_cfg("presets=cpu").device == "cpu"
-    assert agent_cfg("presets=cpu").max_minutes == 40.0
+    assert agent_cfg("presets=cpu").max_minutes == 45.0
     assert agent_cfg("presets=cpu", "agent.algorithm.gamma=0.5").algorithm.gamma == 0.5
     for overrides in (["presets=cpu"], ["presets=paper"], []):
         assert agent_cfg(*overrides).init_at_random_ep_len is False

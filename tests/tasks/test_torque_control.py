@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nil_ext.cli.judge import random_actions, standing
+from nil_ext.cli.controls import random_actions, standing
 from nil_ext.tasks import mdp
 
 NUM_ENVS = 2
@@ -18,7 +18,8 @@ NUM_ENVS = 2
 
 @pytest.fixture(scope="module")
 def env(open_env):
-    with open_env("presets=paper", "physics=ovphysx", num_envs=NUM_ENVS) as env:
+    settings = ("presets=paper", "physics=ovphysx", "env.commands.reference.encoder=efficientnet")
+    with open_env(*settings, num_envs=NUM_ENVS) as env:
         yield env
 
 
@@ -76,7 +77,7 @@ def test_standing_control_holds_e0_by_torques(env, session):
 @pytest.mark.sim
 def test_random_control_fills_the_range_and_falls(env, session):
     obs, _ = env.reset()
-    control = random_actions(session)
+    control = random_actions(session, seed=0)
     actions = torch.stack([control(obs) for _ in range(100)])
     assert actions.shape == (100, NUM_ENVS, 19)
     assert -1.0 <= actions.min() < -0.95

@@ -22,9 +22,14 @@ from isaaclab_tasks.utils import resolve_task_config, setup_preset_cli
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
 
 from ..errors import InputError
+from .machine import require_runnable
+from .own_robot import own_task
 
 PROFILES = ("paper", "cpu")
 """Presets that say for which machine an environment is set up."""
+
+_AGENT_SUFFIX = "_cfg_entry_point"
+"""End of the keys under which Isaac Lab registers agents."""
 
 
 def run_main(body: Callable[[list[str]], int | None]) -> int:
@@ -48,11 +53,15 @@ def parse_args(parser: argparse.ArgumentParser, argv: list[str], agent: bool = T
         InputError: For an unknown option or task, or no environments.
     """
     parser.add_argument("--task", help="Gym id of the task.")
+    parser.add_argument("--robot", type=Path, help="Facts of your own robot (.toml or .py): the task is its walk.")
     if agent:
         parser.add_argument("--num_envs", type=int, help="Number of environments; default: the profile's.")
         parser.add_argument("--seed", type=int, help="Seed of environment and agent.")
         parser.add_argument(
-            "--agent", default="bro_cfg_entry_point", help="Key of the agent's settings in the task's registration."
+            "--agent",
+            default="bro",
+            type=lambda name: name if name.endswith(_AGENT_SUFFIX) else name + _AGENT_SUFFIX,
+            help="Agent of the task: bro (default), bro_reference or rsl_rl; Isaac Lab's *_cfg_entry_point works too.",
         )
     add_frontend_args(parser)
     add_launcher_args(parser)
@@ -61,7 +70,7 @@ def parse_args(parser: argparse.ArgumentParser, argv: list[str], agent: bool = T
         hint = "runs are headless unless --viz names a viewer" if option == "--headless" else "see --help"
         raise InputError(f"Unknown option '{option}': {hint}.")
     set_hydra_args(rest)
-    args.task = _known_task(args.task)
+    args.task = _known_task(own_task(args))
     if agent and args.num_envs is not None and args.num_envs < 1:
         raise InputError(f"--num_envs {args.num_envs} leaves nothing to simulate: give at least 1.")
     return args
@@ -71,11 +80,14 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False) 
     """Settings of the task and of its agent, with presets and overrides applied.
 
     Raises:
-        InputError: When a preset, an override or the agent's key does not fit.
+        InputError: When a preset, an override or the agent's key does not fit, or this machine cannot run it.
     """
     if agent not in gym.spec(args.task).kwargs:
-        known = [key for key in gym.spec(args.task).kwargs if key.endswith("_cfg_entry_point") and key[:3] != "env"]
-        raise InputError(f"Task '{args.task}' has no agent '{agent}': choose one of {', '.join(known)}.")
+        known = [key.removesuffix(_AGENT_SUFFIX) for key in gym.spec(args.task).kwargs if key.endswith(_AGENT_SUFFIX)]
+        raise InputError(
+            f"Task '{args.task}' has no agent '{agent.removesuffix(_AGENT_SUFFIX)}': choose one of "
+            f"{', '.join(name for name in known if name != 'env')}."
+        )
     try:
         env_cfg, agent_cfg = resolve_task_config(args.task, agent, play_mode=play_mode)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
@@ -84,6 +96,7 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False) 
         _require_setting(override.partition("=")[0], {"env": env_cfg, "agent": agent_cfg})
     if env_cfg.scene.num_envs < 1:
         raise InputError(f"env.scene.num_envs={env_cfg.scene.num_envs} leaves nothing to simulate: give at least 1.")
+    require_runnable(env_cfg, args)
     if getattr(args, "seed", None) is not None:
         agent_cfg.seed = args.seed
     if getattr(args, "reference", None) is not None:

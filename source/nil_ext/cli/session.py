@@ -34,6 +34,9 @@ from isaaclab_rl.rsl_rl import (
 )
 
 from ..errors import InputError
+from ..perception.encoders import require_encoder
+from ..rl.runners.checkpoint import last_checkpoint
+from ..tasks.embedded import ASSETS
 from .common import simulation
 
 if TYPE_CHECKING:
@@ -64,10 +67,12 @@ def open_session(
     """Launch the simulation, make the environment and its runner; close them at the end, come what may."""
     from rsl_rl.utils import resolve_callable
 
+    require_encoder(env_cfg.commands.reference.encoder, env_cfg.commands.reference.encoder_weights)
     with simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         apply_env_overrides(args, env_cfg)
         agent_cfg = handle_deprecated_rsl_rl_cfg(agent_cfg, check_rsl_rl_version())
         agent_cfg.device = env_cfg.sim.device
+        agent_cfg.seed += rank(args)
         env_cfg.seed = agent_cfg.seed
         env_cfg.log_dir = None if log_dir is None else str(log_dir)
         env = create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=False)
@@ -83,6 +88,7 @@ def open_session(
             "observations": _observation_contract(env),
             "control_rate": 1.0 / env.unwrapped.step_dt,
         }
+        runner.reward_terms = env.unwrapped.reward_manager.get_active_iterable_terms
         yield Session(env, runner, reference, gym.spec(args.task).kwargs["robot_entry_point"])
 
 
@@ -110,19 +116,32 @@ def log_root(experiment: str) -> Path:
     return Path("logs", LIBRARY, experiment).resolve()
 
 
+def rank(args: argparse.Namespace) -> int:
+    """Number of this process among those that train together; 0 where it trains alone."""
+    return int(os.environ["RANK"]) if getattr(args, "distributed", False) else 0
+
+
 @contextlib.contextmanager
-def run_folder(experiment: str, run_name: str) -> Iterator[Path]:
+def run_folder(experiment: str, run_name: str, timestamp: str | None = None) -> Iterator[Path]:
     """A fresh run folder; refuses early what would fail after an hour of training.
 
     When the run fails before it has saved anything, the folder goes with it.
 
+    Args:
+        experiment: Name of the experiment's folder.
+        run_name: Suffix of the folder's name.
+        timestamp: What the name begins with, given where several processes share the folder; default: the time.
+
     Raises:
         InputError: When nothing can be written there.
     """
-    name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S") + (f"_{run_name}" if run_name else "")
+    name = (timestamp or datetime.now().strftime("%Y-%m-%d_%H-%M-%S")) + (f"_{run_name}" if run_name else "")
     folder = log_root(experiment) / name
     try:
-        folder = _new_folder(log_root(experiment), name)
+        if timestamp:
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            folder = _new_folder(log_root(experiment), name)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"0" * 4096)
             probe.flush()
@@ -136,7 +155,7 @@ def run_folder(experiment: str, run_name: str) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        if not any(folder.glob("model_*.pt")):
+        if not any(folder.glob("*.pt")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
@@ -150,19 +169,40 @@ def _new_folder(root: Path, name: str) -> Path:
             return folder
 
 
-def find_checkpoint(selector: str, experiment: str, task: str, agent: str) -> Path:
-    """The checkpoint named by a path, a run folder, ``latest`` or ``best``.
+def shipped_policy(task: str) -> Path | None:
+    """The policy that comes with a task: a checkpoint ``policy.pt`` with its ``manifest.json``, or None.
+
+    Raises:
+        InputError: When one of the two files is missing.
+    """
+    files = [ASSETS / "policies" / task / name for name in ("policy.pt", "manifest.json")]
+    missing = [file for file in files if not file.is_file()]
+    if len(missing) == 1:
+        raise InputError(f"The policy that comes with {task} lacks '{missing[0]}': restore it, or name a --checkpoint.")
+    return None if missing else files[0]
+
+
+def output_folder(checkpoint: Path, task: str) -> Path:
+    """Where what is made from a checkpoint goes: beside it, but for a shipped policy to the logs."""
+    return log_root("shipped") / task if checkpoint.is_relative_to(ASSETS) else checkpoint.parent
+
+
+def find_checkpoint(selector: str | None, experiment: str, task: str, agent: str) -> Path:
+    """The checkpoint named by a path, a run folder, ``latest`` or ``best``; None for the shipped one, else the latest.
 
     Raises:
         InputError: When there is none.
     """
+    if selector is None:
+        shipped = shipped_policy(task)
+        return shipped if shipped is not None else find_checkpoint("latest", experiment, task, agent)
     if selector not in CHECKPOINT_SELECTORS:
         path = Path(selector).expanduser()
         if path.is_dir():
-            files = sorted(path.glob("model_*.pt"), key=lambda file: int(file.stem.removeprefix("model_")))
-            if not files:
+            newest = last_checkpoint(path)
+            if newest is None:
                 raise InputError(f"Run folder '{path}' holds no model_*.pt.")
-            path = files[-1]
+            path = newest
         if not path.is_file():
             raise InputError(f"No such checkpoint: '{path}'. Give a file, a run folder, 'latest' or 'best'.")
         return path.resolve()
@@ -173,7 +213,7 @@ def find_checkpoint(selector: str, experiment: str, task: str, agent: str) -> Pa
                 selector,
                 library=LIBRARY,
                 task=task,
-                checkpoint_pattern=r"model_.*\.pt",
+                checkpoint_pattern=r"model_\d+\.pt" if selector == "latest" else r"model_(\d+|best)\.pt",
                 preferred_checkpoint_pattern=r"model_best\.pt",
                 metadata={"agent": agent},
             )

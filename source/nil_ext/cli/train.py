@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
+from datetime import datetime
+from pathlib import Path
 
+import torch
+
+from isaaclab.cli.multigpu import MultiGpuLauncherCfg, run_multigpu_cli
 from isaaclab_rl.entrypoints.common import dump_train_configs, show_run_summary, startup_screen, write_run_manifest
 
+from ..errors import InputError
+from ..rl.runners import OffPolicyRunner
 from ..tasks.embedded import describe, load_reference
 from .common import parse_args, resolve_cfgs, run_main
 from .judge import judge
-from .session import LIBRARY, find_checkpoint, load_checkpoint, open_session, run_folder
+from .own_robot import record_robot
+from .session import LIBRARY, Session, find_checkpoint, load_checkpoint, open_session, rank, run_folder
 
 
 def run(argv: list[str]) -> int:
@@ -26,11 +36,20 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--max_iterations", type=int, help="End after so many iterations.")
     parser.add_argument("--max_minutes", type=float, help="End after so many minutes of training.")
     parser.add_argument("--no_evaluation", action="store_true", help="Skip the evaluation and the video at the end.")
+    parser.add_argument("--num_gpus", help="Train on so many GPUs of this machine, --num_envs environments on each.")
+    parser.add_argument("--distributed", action="store_true", help="Set by --num_gpus for each of its processes.")
+    parser.add_argument("--run_timestamp", help="Set by --num_gpus: begin of the run folder's name, which all share.")
     args = parse_args(parser, argv)
+    if args.num_gpus and not args.distributed:
+        return _launch_processes(argv)
+    if args.distributed and not (torch.cuda.is_available() and "RANK" in os.environ and args.run_timestamp):
+        raise InputError("--distributed is for processes that --num_gpus starts on CUDA devices: use that instead.")
     task = args.task
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent)
     for name in ("max_iterations", "max_minutes"):
         if getattr(args, name) is not None:
+            if not hasattr(agent_cfg, name):
+                raise InputError(f"--{name}: agent '{args.agent}' has no such budget; use --max_iterations.")
             setattr(agent_cfg, name, getattr(args, name))
     reference = load_reference(env_cfg.commands.reference.path, task, env_cfg.commands.reference.robot)
     print(f"[nil_ext] Reference: {describe(reference)}")
@@ -38,7 +57,7 @@ def run(argv: list[str]) -> int:
         find_checkpoint(args.checkpoint, agent_cfg.experiment_name, task, args.agent) if args.checkpoint else None
     )
     with (
-        run_folder(agent_cfg.experiment_name, args.run_name or agent_cfg.run_name) as log_dir,
+        run_folder(agent_cfg.experiment_name, args.run_name or agent_cfg.run_name, args.run_timestamp) as log_dir,
         startup_screen(args, num_stages=2) as screen,
     ):
         show_run_summary(screen, args, env_cfg, library=LIBRARY, action="train")
@@ -55,22 +74,41 @@ def run(argv: list[str]) -> int:
                 "encoder": json.dumps(encoder),
             }
             print(f"[nil_ext] Encoder: {encoder['name']} ({encoder['reason']})")
-            write_run_manifest(str(log_dir), library=LIBRARY, task=task, metadata=about)
-            dump_train_configs(str(log_dir), env_cfg, agent_cfg)
+            if rank(args) == 0:
+                write_run_manifest(str(log_dir), library=LIBRARY, task=task, metadata=about)
+                record_robot(task, log_dir)
+                dump_train_configs(str(log_dir), env_cfg, agent_cfg)
             session.runner.add_git_repo_to_log(__file__)
             screen.close()
             print(f"[nil_ext] Logs: {log_dir}")
+            # a cluster's SIGTERM is taken as Ctrl-C; OffPolicyRunner finishes its step first
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
                 session.runner.learn(agent_cfg.max_iterations, agent_cfg.init_at_random_ep_len)
             except KeyboardInterrupt:
+                _save_where_the_runner_does_not(session, log_dir)
                 print(f"\n[nil_ext] Stopped and saved. To go on, add to the same command: --checkpoint {log_dir}")
                 return 130
-            if not args.no_evaluation:
+            if not args.no_evaluation and rank(args) == 0:
                 policy = session.runner.get_inference_policy(device=session.env.device)
                 video = judge(session, policy, log_dir / "evaluation", "final")
                 print(f"[nil_ext] Video: {video}")
     print(f"[nil_ext] Done. Play it: {sys.argv[0].replace('train.py', 'play.py')} --task {task} --checkpoint {log_dir}")
     return 0
+
+
+def _launch_processes(argv: list[str]) -> int:
+    """Start this script once for each GPU through Isaac Lab's launcher, which watches over the processes."""
+    script = os.path.abspath(sys.argv[0])
+    cfg = MultiGpuLauncherCfg("train", "Train on several GPUs.", worker_script=script, supports_jax=False)
+    return run_multigpu_cli([*argv, f"--run_timestamp={datetime.now().strftime('%Y-%m-%d_%H-%M-%S')}"], cfg)
+
+
+def _save_where_the_runner_does_not(session: Session, log_dir: Path) -> None:
+    """Save rsl_rl's own runner, which Ctrl-C ends without a checkpoint."""
+    runner = session.runner
+    if not isinstance(runner, OffPolicyRunner):
+        runner.save(str(log_dir / f"model_{runner.current_learning_iteration}.pt"))
 
 
 def main() -> int:

@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 
 __all__ = [
+    "FootSlip",
     "ReferenceCommand",
     "ReferenceCommandCfg",
     "action_change",
     "fallen",
-    "foot_slip",
     "heading_error",
     "joint_torque",
     "joint_velocity",
     "mask_iou",
     "reference_ended",
+    "reference_lost",
     "reference_phase",
     "reset_to_reference",
     "torso_tilt",
@@ -25,8 +26,8 @@ from .commands_cfg import ReferenceCommandCfg
 from .events import reset_to_reference
 from .observations import reference_phase
 from .rewards import (
+    FootSlip,
     action_change,
-    foot_slip,
     heading_error,
     joint_torque,
     joint_velocity,
@@ -34,4 +35,4 @@ from .rewards import (
     torso_tilt,
     video_similarity,
 )
-from .terminations import fallen, reference_ended
+from .terminations import fallen, reference_ended, reference_lost

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from isaaclab.managers import CommandTerm
 
-from ...perception.encoders import make_encoder
+from ...perception.encoders import Encoder, make_encoder
 from ...perception.masks import MaskCode, change_weight, composite, fit_frames, iou, shaped, soft_iou, soften
 from ...perception.similarity import VideoSimilarity
 from ...reference import Reference
@@ -30,6 +31,20 @@ _START_SHARE = 0.8
 """Share of the reference in which episodes may start: later ones would be over at once."""
 
 
+def encoder_from_cfg(cfg: ReferenceCommandCfg, device: str) -> Encoder:
+    """The encoder that the settings name."""
+    return make_encoder(
+        cfg.encoder,
+        device,
+        image_size=cfg.encoder_size,
+        weights=cfg.encoder_weights,
+        pooling=cfg.encoder_pooling,
+        precision=cfg.encoder_precision,
+        compiled=cfg.encoder_compiled,
+        max_clips=cfg.encoder_batch,
+    )
+
+
 class ReferenceCommand(CommandTerm):
     """Owns the reference on the device, each environment's frame, the follow camera and the imitation streams.
 
@@ -45,10 +60,14 @@ class ReferenceCommand(CommandTerm):
         self.camera = FollowCamera(
             env.scene[cfg.camera_name], self.robot, cfg.camera_distance, cfg.camera_height, env.scene.env_origins
         )
-        reference = load_reference(cfg.path, cfg.task, cfg.robot).resample(1.0 / env.step_dt)
+        reference = load_reference(cfg.path, cfg.task, cfg.robot)
+        control_rate = 1.0 / env.step_dt
+        reference = reference.frame_per_step(control_rate) if cfg.frame_per_step else reference.resample(control_rate)
         last = min(len(reference) - 1, round(env.cfg.episode_length_s / env.step_dt))
         self.length = last + 1
         """Frames of the reference that an episode can last."""
+        self.digest = reference.digest
+        """Hash of the reference at the control rate."""
         size = env.scene[cfg.camera_name].cfg.height
         frames, masks = fit_frames(
             torch.from_numpy(reference.frames[: self.length]).to(self.device),
@@ -63,7 +82,7 @@ class ReferenceCommand(CommandTerm):
         self._weight = change_weight(masks)
         self._code = self._lookahead_code(masks)
         self.similarity = VideoSimilarity(
-            make_encoder(cfg.encoder, device=self.device, image_size=cfg.encoder_size),
+            encoder_from_cfg(cfg, self.device),
             frames,
             masks,
             self.num_envs,
@@ -71,6 +90,9 @@ class ReferenceCommand(CommandTerm):
             clip_stride=cfg.clip_stride,
             every=cfg.encode_every,
             centred=cfg.centred,
+            kind=cfg.similarity,
+            # frame 1 is the first that a step sees, frame 0 the start pose itself
+            starts=None if cfg.start_along_reference > 0.0 and reference.motion is not None else (0, 1),
             device=self.device,
         )
         self._motion = self._start_states(reference)
@@ -80,9 +102,11 @@ class ReferenceCommand(CommandTerm):
 
         self._start = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
         self._score = torch.zeros(self.num_envs, device=self.device)
+        self.probes: list[Callable[[], None]] = []
+        """Called when a step has been judged, before environments are reset: an evaluation reads along here."""
         self.latest = {name: torch.zeros(self.num_envs, device=self.device) for name in _STREAMS}
         """Newest plain mask IoU, S_v and forward speed [m/s], of the step before a reset too. Each is (N,)."""
-        for name in (*_STREAMS, "env_reward"):
+        for name in _STREAMS:
             self.metrics[name] = torch.zeros(self.num_envs, device=self.device)
 
     # -- what the other terms read
@@ -93,6 +117,11 @@ class ReferenceCommand(CommandTerm):
         return self._code[self.frame]
 
     @property
+    def code_table(self) -> torch.Tensor:
+        """What :attr:`command` shows at each frame. Shape is (T, len(lookahead) * code_size)."""
+        return self._code
+
+    @property
     def frame(self) -> torch.Tensor:
         """Reference frame that each robot should look like now. Shape is (N,)."""
         return (self._start + self._env.episode_length_buf).clamp(max=self.length - 1)
@@ -101,6 +130,22 @@ class ReferenceCommand(CommandTerm):
     def ended(self) -> torch.Tensor:
         """Whether the reference is over. Shape is (N,)."""
         return self._start + self._env.episode_length_buf >= self.length - 1
+
+    @property
+    def lost(self) -> torch.Tensor:
+        """Whether the newest mask has lost the reference (``lost_below``). Shape is (N,)."""
+        self.refresh()
+        return self.latest["mask_iou"] < self.cfg.lost_below
+
+    @contextlib.contextmanager
+    def from_e0(self) -> Iterator[None]:
+        """Within, episodes start at e0 and end by a fall or the reference's end only: how policies are judged."""
+        training = self.cfg.start_along_reference, self.cfg.lost_below
+        self.cfg.start_along_reference = self.cfg.lost_below = 0.0
+        try:
+            yield
+        finally:
+            self.cfg.start_along_reference, self.cfg.lost_below = training
 
     @property
     def video_similarity(self) -> torch.Tensor:
@@ -119,6 +164,11 @@ class ReferenceCommand(CommandTerm):
         """Newest frames, robot on white. Shape is (N, S, S, 3) uint8."""
         return composite(self._rgb, self._mask)
 
+    @property
+    def latest_mask(self) -> torch.Tensor:
+        """Newest robot masks. Shape is (N, S, S) bool."""
+        return self._mask
+
     # -- the step
 
     def refresh(self) -> None:
@@ -134,6 +184,8 @@ class ReferenceCommand(CommandTerm):
         self.latest["video_similarity"].copy_(self.similarity.update(self._rgb, self._mask, frame))
         self.latest["forward_speed"].copy_(self.robot.data.root_lin_vel_w.torch[:, 0])
         self._count_metrics()
+        for probe in self.probes:
+            probe()
 
     def draw_start(
         self, env_ids: torch.Tensor | slice
@@ -172,12 +224,10 @@ class ReferenceCommand(CommandTerm):
         return shaped(soft) if self.cfg.mask_score == "shaped" else soft
 
     def _count_metrics(self) -> None:
-        """Running means over the episode; ``env_reward`` is a sum over 100 Hz steps, as the paper reports it."""
+        """Running means over the episode."""
         steps = self._env.episode_length_buf.clamp(min=1)
         for name, value in self.latest.items():
             self.metrics[name] += (value - self.metrics[name]) / steps
-        error = self.latest["forward_speed"] - self.cfg.target_speed
-        self.metrics["env_reward"] += torch.exp(-(error**2)) * (100.0 * self._env.step_dt)
 
     def _lookahead_code(self, masks: torch.Tensor) -> torch.Tensor:
         """Codes (T, len(lookahead) * k) of what comes next after each frame."""

@@ -10,6 +10,8 @@ from dataclasses import MISSING
 from isaaclab.managers import CommandTermCfg
 from isaaclab.utils import configclass
 
+from ...perception.encoders import TIMESFORMER
+
 
 @configclass
 class ReferenceCommandCfg(CommandTermCfg):
@@ -35,17 +37,41 @@ class ReferenceCommandCfg(CommandTermCfg):
     path: str = ""
     """A prepared reference folder or a video file."""
 
+    frame_per_step: bool = False
+    """Whether each control step shows the reference's next frame, whatever its rate (the paper's literal alignment);
+    else the reference is resampled to the control rate, by time."""
+
     camera_distance: float = MISSING
     """Distance of the camera from the root, along -y [m]."""
 
     camera_height: float = MISSING
     """Height of the camera above the ground [m]."""
 
-    encoder: str = "efficientnet"
-    """Frozen frame encoder of the video similarity."""
+    encoder: str = "timesformer"
+    """Frozen encoder of the video similarity: ``timesformer`` (the paper; needs its weights) or ``efficientnet`` (comes
+    with the packages; the ``cpu`` profile). Never swapped for another one: without weights the program says so and
+    ends."""
 
-    encoder_size: int = 64
-    """Side of the encoder's input [pixel]."""
+    encoder_size: int = 0
+    """Side of the encoder's input [pixel]; 0 is the encoder's own (efficientnet: 64, timesformer: 224, fixed)."""
+
+    encoder_weights: str = TIMESFORMER
+    """Local folder or hub id of a TimeSformer. What is on this machine goes first."""
+
+    encoder_pooling: str = "mean"
+    """What is kept of the TimeSformer's final hidden state: ``mean`` of the tokens, ``class`` token, or ``flat``."""
+
+    encoder_precision: str = "fp32"
+    """``fp32`` or ``bf16`` (timesformer)."""
+
+    encoder_compiled: bool = False
+    """Whether the TimeSformer goes through torch.compile."""
+
+    encoder_batch: int = 64
+    """Clips in one forward pass of the TimeSformer: lower it where memory runs out."""
+
+    similarity: str = "cosine"
+    """How embeddings are compared: ``cosine`` in [-1, 1] (CVPR), or ``l2``, their negative distance (arXiv v1)."""
 
     clip_length: int = 8
     """Frames in a clip, n_T (the paper: 8)."""
@@ -63,7 +89,7 @@ class ReferenceCommandCfg(CommandTermCfg):
 
     mask_score: str = "iou"
     """``iou`` is the paper's; ``soft`` blurs both masks and weighs pixels by how much the reference changes there;
-    ``shaped`` is exp(-(1 - soft) / 0.2). The plain IoU is logged with each of them."""
+    ``shaped`` is the mean of ``soft`` and exp(-(1 - soft) / 0.2). The plain IoU is logged with each of them."""
 
     lookahead: tuple[float, ...] = (0.04, 0.12)
     """Times ahead at which the policy sees the code of the reference's mask [s]."""
@@ -76,5 +102,9 @@ class ReferenceCommandCfg(CommandTermCfg):
 
     Only where the reference's motion is known, as a sketch's is: with a clip every episode starts at e0."""
 
+    lost_below: float = 0.0
+    """Plain mask IoU below which an episode ends as by a fall, because nothing is left to imitate; 0 is never (the
+    paper). A robot that lies down or turns away is cut short long before a fall limit notices."""
+
     target_speed: float = 1.25
-    """Forward speed in the Env. Reward metric [m/s] (LocoMuJoCo 0.4.1, humanoids). Never part of the reward."""
+    """Forward speed in the Env. Reward metric [m/s]."""

@@ -11,15 +11,17 @@ each while the imitation streams pay up to 1: no stream drowns another. A policy
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
-from isaaclab.managers import SceneEntityCfg
-from isaaclab.utils.math import euler_xyz_from_quat, quat_apply_inverse
+from isaaclab.managers import ManagerTermBase, SceneEntityCfg
+from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, quat_apply_inverse
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
+    from isaaclab.managers import RewardTermCfg
 
 _ROBOT = SceneEntityCfg("robot")
 
@@ -52,18 +54,39 @@ def joint_velocity(env: ManagerBasedRLEnv, scale: float = 20.0, asset_cfg: Scene
     return (env.scene[asset_cfg.name].data.joint_vel.torch / scale).square().mean(dim=1)
 
 
-def foot_slip(
-    env: ManagerBasedRLEnv, sole: float, touch: float = 0.02, asset_cfg: SceneEntityCfg = _ROBOT
-) -> torch.Tensor:
-    """P_F: horizontal speed of the feet on the ground [m/s], summed over feet, each counted up to 1 m/s. Shape is (N,).
+class FootSlip(ManagerTermBase):
+    """P_F: horizontal speed of the feet on the ground [m/s], each counted up to 1 m/s, mean over feet. Shape is (N,).
 
-    A foot is on the ground when its sole (``sole`` below the body's frame [m]) is lower than ``touch`` [m]: a test
-    that needs no contact sensor and reads the same on every physics backend.
+    What counts is the lowest of a foot's ``points`` (in its body's frame [m], ``radius`` [m] above the ground when they
+    touch it): a foot rolling over its toes does not slip, and one dragged on its heel does. It is on the ground when
+    that point is lower than ``touch`` [m]: a test that needs no contact sensor and reads the same on every backend.
     """
-    data = env.scene[asset_cfg.name].data
-    height = data.body_pos_w.torch[:, asset_cfg.body_ids, 2] - env.scene.env_origins[:, None, 2] - sole
-    speed = data.body_lin_vel_w.torch[:, asset_cfg.body_ids, :2].norm(dim=-1)
-    return (speed.clamp(max=1.0) * (height < touch)).sum(dim=1)
+
+    def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        feet = len(cfg.params["asset_cfg"].body_names)
+        points = torch.tensor(cfg.params["points"], device=env.device)
+        self._points = points.expand(env.num_envs, feet, -1, -1)  # (N, F, P, 3)
+
+    def __call__(
+        self,
+        env: ManagerBasedRLEnv,
+        points: Sequence[tuple[float, float, float]],
+        radius: float,
+        touch: float = 0.004,
+        asset_cfg: SceneEntityCfg = _ROBOT,
+    ) -> torch.Tensor:
+        """Compute the term."""
+        data, feet = env.scene[asset_cfg.name].data, asset_cfg.body_ids
+        quat = data.body_link_quat_w.torch[:, feet, None].expand(*self._points.shape[:3], 4)
+        arms = quat_apply(quat, self._points)
+        lowest = arms[..., 2:].argmin(dim=2, keepdim=True)
+        arm = arms.gather(2, lowest.expand(-1, -1, -1, 3)).squeeze(2)  # (N, F, 3)
+        arm[..., 2] -= radius
+        height = data.body_link_pos_w.torch[:, feet, 2] + arm[..., 2] - env.scene.env_origins[:, None, 2]
+        turning = torch.linalg.cross(data.body_link_ang_vel_w.torch[:, feet], arm)
+        speed = (data.body_link_lin_vel_w.torch[:, feet] + turning)[..., :2].norm(dim=-1)
+        return (speed.clamp(max=1.0) * (height < touch)).mean(dim=1)
 
 
 def torso_tilt(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg = _ROBOT) -> torch.Tensor:

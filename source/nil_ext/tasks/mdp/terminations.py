@@ -40,13 +40,22 @@ def fallen(
     return fell
 
 
-def reference_ended(env: ManagerBasedRLEnv, command_name: str = "reference", fall: str = "fall") -> torch.Tensor:
+def reference_lost(env: ManagerBasedRLEnv, command_name: str = "reference") -> torch.Tensor:
+    """Whether the robot looks too unlike the reference to go on (``lost_below``). Shape is (N,)."""
+    return env.command_manager.get_term(command_name).lost
+
+
+def reference_ended(
+    env: ManagerBasedRLEnv, command_name: str = "reference", failures: tuple[str, ...] = ("fall", "lost")
+) -> torch.Tensor:
     """Whether the reference or the episode is over. Shape is (N,).
 
-    A robot that falls in the same step has fallen: rsl-rl's wrapper passes on dones and time-outs only, and whatever
+    A robot that fails in the same step has failed: rsl-rl's wrapper passes on dones and time-outs only, and whatever
     bootstraps on a time-out would otherwise bootstrap a fall.
     """
     reference = env.command_manager.get_term(command_name)
     reference.refresh()  # the first term of a step that needs the camera; streams of weight 0 are logged too
     ended = reference.ended | (env.episode_length_buf >= env.max_episode_length)
-    return ended & ~env.termination_manager.get_term(fall)
+    for failure in failures:
+        ended &= ~env.termination_manager.get_term(failure)
+    return ended
