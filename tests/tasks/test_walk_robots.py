@@ -28,7 +28,7 @@ from nil_ext.robots.talos import TALOS
 from nil_ext.tasks import mdp
 
 NUM_ENVS = 4
-CASES = [(A1, "ovphysx"), (G1, "ovphysx"), (TALOS, "ovphysx"), (G1, "newton_mjwarp"), (TALOS, "newton_mjwarp")]
+CASES = [(robot, physics) for physics in ("ovphysx", "newton_mjwarp") for robot in (A1, G1, TALOS)]
 
 SWAYS: dict[str, Trajectory] = {}
 """What each robot did on the backend that came first."""

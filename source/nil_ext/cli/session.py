@@ -96,14 +96,14 @@ def load_checkpoint(session: Session, path: Path) -> None:
     """Load a checkpoint and hold it against the environment.
 
     Raises:
-        InputError: When it was trained for another robot or other observations.
+        InputError: When it was trained for another robot, other observations or another control rate.
     """
     mine = dict(session.runner.infos)
     try:
         theirs = session.runner.load(str(path))
     except RuntimeError as error:  # shapes that do not fit
         raise InputError(f"Checkpoint '{path}' does not fit this task: {str(error).splitlines()[0]}") from error
-    for key in ("robot", "joint_names", "observations"):
+    for key in ("robot", "joint_names", "observations", "control_rate"):
         if theirs and theirs.get(key) != mine[key]:
             raise InputError(
                 f"Checkpoint '{path}' has other {key} ({theirs.get(key)}) than this environment ({mine[key]}): give "
