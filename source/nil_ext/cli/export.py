@@ -64,9 +64,7 @@ def _by_joint(values: float | dict[str, float], joint_names: list[str]) -> list[
     """Values in the joints' order; a motor's settings are one number or a table of patterns."""
     if not isinstance(values, dict):
         return [float(values)] * len(joint_names)
-    indices, _, numbers = resolve_matching_names_values(values, joint_names)
-    table = dict(zip(indices, numbers, strict=True))
-    return [float(table[index]) for index in range(len(joint_names))]
+    return [float(value) for value in resolve_matching_names_values(values, joint_names)[2]]
 
 
 def _observations(session: Session) -> list[dict]:

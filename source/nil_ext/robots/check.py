@@ -116,7 +116,7 @@ def _urdf_without_shapes(source: Path, robot: Robot) -> str:
     """The fused URDF as text without meshes, which only the converter needs; those that are missing are refused."""
     with tempfile.TemporaryDirectory() as folder:
         fused = Path(folder) / source.name
-        fuse_fixed_joints(source, fused, robot.model.keep_links, robot.model.locked_joints)
+        fuse_fixed_joints(source, fused, robot.model.keep_links, robot.model.locked_joints, robot.model.colliding_links)
         root = ET.parse(fused).getroot()
     for mesh in root.iter("mesh"):
         name = mesh.get("filename")

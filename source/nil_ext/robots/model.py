@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pxr import Usd
 
 _RECIPE = "7"
-"""Changes when what :func:`_convert` does to a converted model changes, so that old caches are left alone."""
+"""Changes when what we do to a converted model changes, so that old caches are left alone."""
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc")
 """Models that are used as they are."""
@@ -77,10 +77,10 @@ def usd_file(
         return target
     with build_folder(folder) as scratch, _quiet():
         if source.suffix == ".urdf":
-            converted = _convert_urdf(source, scratch, keep, locked, colliding)
+            converted, edits = _convert_urdf(source, scratch, keep, locked, colliding), (_free_root, _bake_mirrors)
         else:
-            converted = _convert_mjcf(source, scratch)
-        _recolour(converted, colour)
+            converted, edits = _convert_mjcf(source, scratch), (_drop_actuators,)
+        _edit(converted, edits, colour)
         converted.rename(scratch / target.name)  # a converter names the file after the model
     return target
 
@@ -179,48 +179,48 @@ def _convert_urdf(
     fuse_fixed_joints(source, fused, keep, locked, colliding)
     converted = Path(Converter(scene=False, ros_packages=packages).convert(str(fused), str(target)).path)
     fused.unlink()
-    _free_root(converted)
-    _bake_mirrors(converted)
     return converted
 
 
 def _convert_mjcf(source: Path, target: Path) -> Path:
     from mujoco_usd_converter import Converter
 
-    converted = Path(Converter(scene=False).convert(str(source), str(target)).path)
-    _drop_actuators(converted)
-    return converted
+    return Path(Converter(scene=False).convert(str(source), str(target)).path)
 
 
-def _free_root(usd: Path) -> None:
-    """Take out the joint by which the converter welds every robot to the world: URDF knows no free root."""
-    from pxr import Usd, UsdPhysics
+def _edit(usd: Path, edits: tuple[Callable[[Usd.Stage], None], ...], colour: tuple[float, float, float]) -> None:
+    """Set right what a converter leaves, and colour the robot."""
+    from pxr import Usd
 
     stage = Usd.Stage.Open(str(usd))
+    for edit in edits:
+        edit(stage)
+    _recolour(stage, colour)
+    stage.GetRootLayer().Save()
+
+
+def _free_root(stage: Usd.Stage) -> None:
+    """Take out the joint by which the converter welds every robot to the world: URDF knows no free root."""
+    from pxr import UsdPhysics
+
     for prim in stage.TraverseAll():
         if joint := UsdPhysics.FixedJoint(prim):
             ends = [*joint.GetBody0Rel().GetTargets(), *joint.GetBody1Rel().GetTargets()]
             bodies = [stage.GetPrimAtPath(end).HasAPI(UsdPhysics.RigidBodyAPI) for end in ends]
             prim.SetActive(sum(bodies) == 2)
-    stage.GetRootLayer().Save()
 
 
-def _drop_actuators(usd: Path) -> None:
+def _drop_actuators(stage: Usd.Stage) -> None:
     """Take out the model's own actuators: MuJoCo Warp would run them beside our motors and pull every joint to 0."""
-    from pxr import Usd
-
-    stage = Usd.Stage.Open(str(usd))
     for prim in stage.TraverseAll():
         if prim.GetTypeName() == "MjcActuator":
             prim.SetActive(False)
-    stage.GetRootLayer().Save()
 
 
-def _bake_mirrors(usd: Path) -> None:
+def _bake_mirrors(stage: Usd.Stage) -> None:
     """Mirror the points of meshes whose scale is negative, which Newton does not take: left legs used as right ones."""
-    from pxr import Gf, Usd, UsdGeom
+    from pxr import Gf, UsdGeom
 
-    stage = Usd.Stage.Open(str(usd))
     for prim in stage.TraverseAll():
         scale = prim.GetAttribute("xformOp:scale").Get() if prim.IsA(UsdGeom.Mesh) else None
         if scale is None or min(scale) > 0.0:
@@ -228,22 +228,17 @@ def _bake_mirrors(usd: Path) -> None:
         mesh = UsdGeom.Mesh(prim)
         mesh.GetPointsAttr().Set([Gf.CompMult(point, Gf.Vec3f(scale)) for point in mesh.GetPointsAttr().Get()])
         prim.GetAttribute("xformOp:scale").Set(type(scale)(1.0))
-        mesh.CreateOrientationAttr().Set(
-            UsdGeom.Tokens.rightHanded
-            if mesh.GetOrientationAttr().Get() == UsdGeom.Tokens.leftHanded
-            else UsdGeom.Tokens.leftHanded
-        )
+        if scale[0] * scale[1] * scale[2] < 0.0:  # the corners of a face now run the other way round
+            left = mesh.GetOrientationAttr().Get() == UsdGeom.Tokens.leftHanded
+            mesh.CreateOrientationAttr().Set(UsdGeom.Tokens.rightHanded if left else UsdGeom.Tokens.leftHanded)
         mesh.GetNormalsAttr().Block()  # they would point inwards; renderers compute their own
-    stage.GetRootLayer().Save()
 
 
-def _recolour(usd: Path, colour: tuple[float, float, float]) -> None:
+def _recolour(stage: Usd.Stage, colour: tuple[float, float, float]) -> None:
     """One visible colour: simulation models are often black, in which no encoder sees more than an outline."""
-    from pxr import Gf, Usd, UsdShade
+    from pxr import Gf, UsdShade
 
-    stage = Usd.Stage.Open(str(usd))
     for prim in stage.TraverseAll():
         diffuse = UsdShade.Material(prim).GetInput("diffuseColor") if prim.IsA(UsdShade.Material) else None
         if diffuse:
             diffuse.Set(Gf.Vec3f(*colour))
-    stage.GetRootLayer().Save()

@@ -190,7 +190,6 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         self.commands.reference.robot = robot.name
         self.commands.reference.camera_distance = camera.distance
         self.commands.reference.camera_height = camera.height
-        self.commands.reference.target_speed = robot.env_reward.speed
         self.episode_length_s = robot.episode_length
         self.rewards.foot_slip.params = {
             "points": [list(point) for point in robot.sole_points],

@@ -105,6 +105,3 @@ class ReferenceCommandCfg(CommandTermCfg):
     lost_below: float = 0.0
     """Plain mask IoU below which an episode ends as by a fall, because nothing is left to imitate; 0 is never (the
     paper). A robot that lies down or turns away is cut short long before a fall limit notices."""
-
-    target_speed: float = 1.25
-    """Forward speed in the Env. Reward metric [m/s]."""
