@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -20,7 +21,7 @@ TASK = "NIL-H1-Walk"
 
 def test_an_unknown_benchmark_is_refused(refuse):
     assert refuse(benchmark.run, "training", "--task", TASK) == (
-        "Unknown benchmark 'training': use one of throughput, signal."
+        "Unknown benchmark 'training': use one of throughput, signal, fast, ablation, table1, agent."
     )
 
 
@@ -37,7 +38,7 @@ def test_throughput(scripts, tmp_path, tiny_timesformer):
     settings = ("encoder=timesformer", f"encoder_weights={tiny_timesformer}", "start_along_reference=0")
     done = scripts.run(
         "benchmark.py",
-        *("presets=cpu", "--num_envs", 4, "--steps", 2, "--repeats", 1),
+        *("presets=cpu", "--num_envs", 4, "--steps", 2, "--repeats", 1, "--output", tmp_path / "result"),
         *(f"env.commands.reference.{setting}" for setting in settings),
         *("agent.algorithm.warmup_transitions=16", "agent.algorithm.replay_size=4096"),
         *("agent.algorithm.updates_per_step=0.5", "agent.algorithm.batch_size=16"),
@@ -45,13 +46,20 @@ def test_throughput(scripts, tmp_path, tiny_timesformer):
     )
     rows = re.findall(r"^\| (.+?) \| ([\d.]+) \| (\d+) \| ([\d.]+)% \|$", done.stdout, re.MULTILINE)
     names = [row[0] for row in rows]
-    assert names == ["physics", "physics + camera", "environment", "loop", "one by one on the host"]
-    for _, milliseconds, per_second, _ in rows:
+    parts = ["physics", "physics + camera", "compose", "compose + encode", "environment", "loop"]
+    assert names == [*parts, "one by one on the host"]
+    for name, milliseconds, per_second, _ in rows:
+        if name == "compose":  # microseconds, too few digits
+            continue
         assert float(milliseconds) > 0.0
         assert int(per_second) == pytest.approx(4000.0 / float(milliseconds), rel=0.05, abs=1.0)
     assert "4 environments, timesformer; baseline: physics + camera" in done.stdout
     ratio = float(re.search(r"the environment is ([\d.]+) times as fast", done.stdout)[1])
-    assert ratio == pytest.approx(float(rows[4][1]) / float(rows[2][1]), rel=0.1, abs=0.06)
+    assert ratio == pytest.approx(float(rows[6][1]) / float(rows[4][1]), rel=0.1, abs=0.06)
+    result = json.loads((tmp_path / "result" / "throughput.json").read_text(encoding="utf-8"))
+    assert result["num_envs"] == 4 and result["environment against the host"] == pytest.approx(ratio, abs=0.06)
+    assert sum(result["split [s]"].values()) == pytest.approx(result["seconds per step"]["loop"])
+    assert result["memory [byte]"]["history"] == 4 * 96 * 1024
     # 8 pictures of 64 x 64 x 3 bytes
     assert "history of frames: 96 KiB an environment, 0 MiB in all" in done.stdout
 
@@ -81,3 +89,21 @@ def test_signal(scripts, tmp_path, tiny_timesformer):
         if name not in ("itself", "1 frame ahead", "the sketch, filmed again"):
             assert scores[0] < again[0] and scores[3] < again[3], name
     assert "| mask IoU | 1.000 | " in done.stdout
+
+
+def test_agent(scripts, tmp_path):
+    def call(*options: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, str(SCRIPT), "agent", *options]
+        return subprocess.run(
+            command, cwd=tmp_path, env=scripts.environment, capture_output=True, text=True, timeout=120
+        )
+
+    done = call("--batch_size", "16", "--repeats", "1")
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [[float(cell) for cell in line.strip("| ").split(" | ")] for line in done.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == [10, 25, 100]
+    assert all(row[1] < 1e-5 and row[2] < 1e-5 for row in rows)  # both losses are the same
+    assert all(row[8] > 5.0 for row in rows)  # the table of pairs is what takes the memory
+    refused = call("--repeats", "0")
+    assert refused.returncode == 2
+    assert "at least 1" in refused.stderr

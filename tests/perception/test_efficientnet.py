@@ -34,8 +34,9 @@ def frames(num: int = 3, size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return rgb, mask
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
 @pytest.mark.parametrize("num_blocks", [1, 5, 11, 16])
-def test_folding_changes_nothing(original, num_blocks):
+def test_folding_changes_nothing(original, num_blocks, runtime):
     rgb, mask = frames()
     white = torch.where(mask[..., None], rgb, torch.tensor(255, dtype=torch.uint8))
     with torch.no_grad():
@@ -43,12 +44,40 @@ def test_folding_changes_nothing(original, num_blocks):
         x = original._swish(original._bn0(original._conv_stem(x)))
         for block in original._blocks[:num_blocks]:
             x = block(x)
-    result = EfficientNetEncoder(64, num_blocks).frame(rgb, mask)
+    result = EfficientNetEncoder(64, num_blocks, runtime=runtime).frame(rgb, mask)
     torch.testing.assert_close(result, x.flatten(1), atol=1e-3, rtol=1e-4)
 
 
-def test_shapes_and_manifest():
-    encoder = make_encoder("efficientnet")
+@pytest.mark.parametrize(("encoder_size", "camera_size"), [(64, 64), (96, 96), (64, 80)])
+def test_the_runtimes_give_the_same_numbers(encoder_size, camera_size):
+    fast, plain = (EfficientNetEncoder(encoder_size, runtime=runtime) for runtime in ("onnx", "torch"))
+    rgb, mask = frames(19, camera_size)  # two full runs and a part
+    a, b = fast.frame(rgb, mask), plain.frame(rgb, mask)
+    torch.testing.assert_close(a, b, atol=2e-4, rtol=0.0)  # of values up to 40
+    assert torch.cosine_similarity(a, b).min() > 1.0 - 1e-6
+
+
+def test_the_faster_runtime_is_chosen_and_said():
+    assert EfficientNetEncoder().runtime == "onnx"
+    assert make_encoder("efficientnet", runtime="torch").manifest()["runtime"] == "torch"
+    with pytest.raises(InputError, match="Unknown encoder_runtime 'tensorrt': use one of auto, onnx, torch"):
+        EfficientNetEncoder(runtime="tensorrt")
+    with pytest.raises(InputError, match="encoder_runtime=onnx runs on the CPU, and the frames are on cuda:0"):
+        EfficientNetEncoder(device="cuda:0", runtime="onnx")
+
+
+def test_nothing_writes_into_the_result_of_an_earlier_frame():
+    encoder = EfficientNetEncoder()
+    rgb, mask = frames()
+    first = encoder.frame(rgb, mask)
+    kept = first.clone()
+    encoder.frame(255 - rgb, mask)
+    assert torch.equal(first, kept)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_shapes_and_manifest(runtime):
+    encoder = make_encoder("efficientnet", runtime=runtime)
     rgb, mask = frames(40)  # more than one chunk
     features = encoder.frame(rgb, mask)
     assert features.shape == (40, encoder.num_features) == (40, 8 * 8 * 40)

@@ -159,3 +159,13 @@ def test_mask_code_of_few_or_frozen_frames_has_zeros():
     assert (coefficients[:, 3:] == 0).all()
     still = masks[:1].repeat(5, 1, 1)
     assert (m.MaskCode(still, 6).encode(masks) == 0).all()
+
+
+@settings(deadline=None)
+@given(hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=9)), st.integers(0, 2**16))
+def test_composite_is_a_fill_with_white(mask, seed):
+    """Bit for bit, also for colours that are a view of four channels."""
+    rgba = torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (*mask.shape, 4), dtype=np.uint8))
+    mask, rgb = torch.from_numpy(mask), rgba[..., :3]
+    assert torch.equal(m.composite(rgb, mask), rgb.masked_fill(~mask.unsqueeze(-1), 255))
+    assert torch.equal(rgb, rgba[..., :3])

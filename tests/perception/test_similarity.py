@@ -149,6 +149,18 @@ def test_real_poses_half_a_gait_apart_are_told_apart(shared, tmp_path):
     assert apart(1, centre) > 0.6 and apart(16, centre) > apart(8, centre) + 0.3
 
 
+@pytest.mark.parametrize(("clip_stride", "frames"), [(1, 8), (4, 29)])
+def test_memory_of_an_environment(clip_stride, frames):
+    """(n_T - 1) * clip_stride + 1 frames of 8 x 8 x 40 features of 4 bytes: 80 KiB for 8 of them."""
+    streams = VideoSimilarity(EfficientNetEncoder(), *reference(4, 64), 3, clip_stride=clip_stride)
+    assert streams.bytes_per_env == frames * 8 * 8 * 40 * 4
+
+
+def test_histories_that_do_not_fit_name_the_setting():
+    with pytest.raises(InputError, match=r"^The frame histories .* 8 KiB each, .*: lower env\.scene\.num_envs"):
+        VideoSimilarity(PlainEncoder(), *reference(), 10**10)
+
+
 def test_no_simulator_is_needed():
     code = (
         "import sys, nil_ext.perception.similarity, nil_ext.perception.encoders.efficientnet, nil_ext.reference\n"

@@ -81,6 +81,39 @@ def test_bf16_is_close(tiny_timesformer):
     assert (cosine(rough[a], rough[b]) - cosine(exact[a], exact[b])).abs().max() < 0.01
 
 
+def test_dropped_patches_do_not_count(tiny_timesformer):
+    """4 x 4 patches of 8 px: the robot fills the left half, so half of them show nothing but white."""
+    frames, _ = video(9)
+    frames[:, :, 16:] = 255
+    frames[:, :, :16] = frames[:, :, :16].clamp(max=200)
+    clips = torch.stack([frames[:8], frames[1:]])
+    half = make_encoder("timesformer", weights=str(tiny_timesformer), tokens=0.5)
+    assert half.manifest()["tokens"] == 0.5
+    changed = clips.clone()
+    changed[..., 20, 28, :] = 254  # far less than any patch of the robot holds
+    torch.testing.assert_close(half.clip(changed), half.clip(clips), atol=0, rtol=0)
+    exact = make_encoder("timesformer", weights=str(tiny_timesformer))
+    assert (exact.clip(changed) - exact.clip(clips)).abs().max() > 0.0
+    assert (half.clip(clips) - exact.clip(clips)).abs().max() > 1e-3  # another embedding
+
+
+def test_tokens_of_the_kept_patches_are_those_of_a_smaller_picture(tiny_timesformer):
+    """With all rows kept by the path that gathers tokens, the plain forward pass comes out."""
+    clips = torch.stack([video(9)[0][:8], video(9)[0][1:]])
+    gathered, plain = (make_encoder("timesformer", weights=str(tiny_timesformer), pooling="flat") for _ in range(2))
+    topk = gathered._ink(gathered.preprocess(clips)).topk(16, dim=1).indices.sort(dim=1).values
+    assert topk.tolist() == [list(range(16))] * 2
+    flat = make_encoder("timesformer", weights=str(tiny_timesformer), pooling="flat", tokens=0.75)
+    assert flat.clip(clips).shape == (2, (1 + 12 * 8) * 24)
+    assert plain.clip(clips).shape == (2, (1 + 16 * 8) * 24)
+
+
+@pytest.mark.parametrize("tokens", [0.0, 1.5])
+def test_an_impossible_share_of_tokens_is_refused(tiny_timesformer, tokens):
+    with pytest.raises(InputError, match=f"encoder_tokens {tokens} is no share"):
+        make_encoder("timesformer", weights=str(tiny_timesformer), tokens=tokens)
+
+
 def test_compiled_gives_the_same_numbers(tiny_timesformer, monkeypatch):
     monkeypatch.setattr(
         torch, "compile", functools.partial(torch.compile, backend="eager")

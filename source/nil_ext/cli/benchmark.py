@@ -6,21 +6,28 @@
 from __future__ import annotations
 
 from ..errors import InputError
-from . import signal_benchmark, throughput
+from . import ablation, benchmark_agent, signal_benchmark, signal_fast, table1, throughput
 from .common import run_main
 
-_BENCHMARKS = {"throughput": throughput.run, "signal": signal_benchmark.run}
+_BENCHMARKS = {
+    "throughput": throughput.run,
+    "signal": signal_benchmark.run,
+    "fast": signal_fast.run,
+    "ablation": ablation.run,
+    "table1": table1.run,
+    "agent": benchmark_agent.run,
+}
 
 
-def run(argv: list[str]) -> None:
-    """Run the benchmark that the first argument names: ``throughput`` (also without a name) or ``signal``."""
+def run(argv: list[str]) -> int | None:
+    """Run the benchmark that the first argument names; ``throughput`` without a name."""
     name, rest = "throughput", argv
     # what looks like an option (--task) or a setting (presets=cpu) is no name
     if argv and not argv[0].startswith("-") and "=" not in argv[0]:
         name, *rest = argv
     if name not in _BENCHMARKS:
         raise InputError(f"Unknown benchmark '{name}': use one of {', '.join(_BENCHMARKS)}.")
-    _BENCHMARKS[name](rest)
+    return _BENCHMARKS[name](rest)
 
 
 def main() -> int:

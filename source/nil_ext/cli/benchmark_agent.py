@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
 
+from ..errors import InputError
 from ..rl.modules import quantile_huber_loss
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -108,8 +110,23 @@ def _kept_bytes(loss: Loss, quantiles: torch.Tensor, targets: torch.Tensor) -> i
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
-def main() -> int:
-    """Print the table; for a benchmark script to call."""
+def run(argv: list[str]) -> None:
+    """Print the table of both losses."""
+    parser = argparse.ArgumentParser(
+        prog="benchmark.py agent", description="Compare the agent's quantile loss with the table of all pairs."
+    )
+    parser.add_argument("--batch_size", type=_count, default=256, help="Transitions. Default: 256.")
+    parser.add_argument("--repeats", type=_count, default=20, help="Runs whose median time counts. Default: 20.")
+    parser.add_argument("--device", default="cpu", help="Where to run: cpu (one thread, default) or cuda.")
+    args = parser.parse_args(argv)
+    if args.device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device {args.device}: PyTorch finds no CUDA device here; leave it out to run on the CPU.")
     torch.set_num_threads(1)
-    print(quantile_loss_table())
-    return 0
+    print(quantile_loss_table(args.batch_size, repeats=args.repeats, device=args.device))
+
+
+def _count(text: str) -> int:
+    """Parse a number of at least 1."""
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{value}: give at least 1")
+    return value

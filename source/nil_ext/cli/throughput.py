@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 import argparse
+import json
+import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from ..errors import InputError
+from ..files import require_writable, whole_file
+from ..perception.masks import composite
 from .common import parse_args, resolve_cfgs
 from .host_loop import HostLoop
 from .session import Session, open_session
+from .throughput_sweep import JSON_FILE, environment_counts, sweep
 
 _HOST = "one by one on the host"
 """The part that computes the reward as earlier code does."""
@@ -31,16 +37,26 @@ def run(argv: list[str]) -> None:
     )
     parser.add_argument("--steps", type=int, default=40, help="Control steps in each measurement.")
     parser.add_argument("--repeats", type=int, default=3, help="Measurements of each part; the median is reported.")
+    parser.add_argument("--output", type=Path, help=f"Folder for {JSON_FILE} and, with --envs, the plot.")
+    parser.add_argument(
+        "--envs", type=environment_counts, help="Numbers of environments, e.g. 1,16,64: each in a process of its own."
+    )
     args = parse_args(parser, argv)
     for name in ("steps", "repeats"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name} {getattr(args, name)} measures nothing: give at least 1.")
+    if args.output is not None:
+        require_writable(args.output)
+    if args.envs is not None:
+        return sweep(argv, args.envs, args.output)
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent)
     with open_session(args, env_cfg, agent_cfg, None) as session:
         parts = _measure(session, args.steps, args.repeats)
-        streams = session.reference.similarity
-        encoder, ring = streams.encoder.name, streams.bytes_per_env
-    _report(parts, env_cfg.scene.num_envs, encoder, ring)
+        result = _result(session, parts, args.task)
+    _report(result)
+    if args.output is not None:
+        with whole_file(args.output / JSON_FILE) as file:
+            file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def _measure(session: Session, steps: int, repeats: int) -> dict[str, float]:
@@ -71,13 +87,26 @@ def _measure(session: Session, steps: int, repeats: int) -> dict[str, float]:
             algorithm.process_env_step(obs, rewards, dones, extras)
         algorithm.update()
 
+    def compose() -> None:
+        composite(*picture)
+
+    def encode() -> None:
+        session.reference.similarity.update(*picture, session.reference.frame)
+
     host = HostLoop(session.reference.similarity, env.num_envs)
 
     def host_loop() -> None:
         physics()
         host.update(*session.reference.camera.film(), session.reference.frame)
 
-    bodies = {"physics": physics, "physics + camera": physics_and_camera, "environment": environment, "loop": loop}
+    bodies = {
+        "physics": physics,
+        "physics + camera": physics_and_camera,
+        "compose": compose,
+        "compose + encode": encode,
+        "environment": environment,
+        "loop": loop,
+    }
     slow = {_HOST: host_loop}
     algorithm.train_mode()
     while not algorithm.gradient_steps:  # through the warm-up, so that every loop step learns
@@ -87,6 +116,7 @@ def _measure(session: Session, steps: int, repeats: int) -> dict[str, float]:
         for name, body in (bodies | slow).items():
             env.reset()
             obs = env.get_observations()
+            picture = session.reference.camera.film()
             rows[name].append(_seconds(body, max(1, steps // 10) if name in slow else steps, env.device))
     return {name: sorted(values)[len(values) // 2] for name, values in rows.items()}
 
@@ -105,18 +135,60 @@ def _now(device: str) -> float:
     return time.perf_counter()
 
 
-def _report(parts: dict[str, float], num_envs: int, encoder: str, ring: int) -> None:
-    base = parts["physics + camera"]
-    print(f"\n{num_envs} environments, {encoder}; baseline: physics + camera\n")
+def _result(session: Session, parts: dict[str, float], task: str) -> dict:
+    """What was measured, for the report and for other programs."""
+    streams, replay = session.reference.similarity, getattr(session.runner.alg, "replay", None)
+    device, count, seconds = torch.device(session.env.device), session.env.num_envs, parts
+    base, rest = seconds["physics + camera"], seconds["environment"] - seconds["physics + camera"]
+    split = {
+        "physics": seconds["physics"],
+        "render": base - seconds["physics"],
+        "compose": seconds["compose"],
+        "encode": seconds["compose + encode"] - seconds["compose"],
+        "masks, rewards and the rest": rest - seconds["compose + encode"],
+        "act and learn": seconds["loop"] - seconds["environment"],
+    }
+    memory = {
+        "history": count * streams.bytes_per_env,
+        "replay": 0 if replay is None else replay.nbytes,
+        "used": _used_memory(device),
+    }
+    return {
+        "task": task,
+        "num_envs": count,
+        "machine": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{torch.get_num_threads()} threads",
+        "encoder": streams.encoder.manifest(),
+        "encode_every": streams.every,
+        "seconds per step": parts,
+        "env-steps per second": {name: count / value for name, value in parts.items()},
+        "split [s]": split,
+        "memory [byte]": memory,
+        "environment against the host": parts[_HOST] / parts["environment"],
+        "environment against physics + camera": base / parts["environment"],
+    }
+
+
+def _used_memory(device: torch.device) -> int:
+    """Bytes in use: of the GPU by all programs, torch's, Warp's and the renderer's; else of this process at most."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return total - free
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _report(result: dict) -> None:
+    parts, count, memory = result["seconds per step"], result["num_envs"], result["memory [byte]"]
+    base, split = parts["physics + camera"], result["split [s]"]
+    print(f"\n{count} environments, {result['encoder']['name']}; baseline: physics + camera\n")
     print("| part | ms a step | env-steps/s | of physics + camera |\n|---|---|---|---|")
     for name, seconds in parts.items():
-        print(f"| {name} | {1000 * seconds:.1f} | {num_envs / seconds:.0f} | {base / seconds:.1%} |")
-    render, rest = base - parts["physics"], parts["environment"] - base
-    learn = parts["loop"] - parts["environment"]
-    print(
-        f"\nsplit of a loop step: physics {parts['physics'] / parts['loop']:.0%}, render {render / parts['loop']:.0%}, "
-        f"encode and rewards {rest / parts['loop']:.0%}, act and learn {learn / parts['loop']:.0%}"
-    )
-    ratio = parts[_HOST] / parts["environment"]
+        print(f"| {name} | {1000 * seconds:.2f} | {count / seconds:.0f} | {base / seconds:.1%} |")
+    shares = ", ".join(f"{name} {seconds / parts['loop']:.0%}" for name, seconds in split.items())
+    print(f"\nsplit of a loop step: {shares}")
+    ratio = result["environment against the host"]
     print(f"the environment is {ratio:.1f} times as fast as rewards computed one environment after the other")
-    print(f"history of frames: {ring / 1024:.0f} KiB an environment, {num_envs * ring / 2**20:.0f} MiB in all")
+    history = memory["history"]
+    print(f"history of frames: {history / count / 1024:.0f} KiB an environment, {history / 2**20:.0f} MiB in all")
+    print(f"replay so far: {memory['replay'] / 2**20:.0f} MiB; in use: {memory['used'] / 2**30:.1f} GiB")

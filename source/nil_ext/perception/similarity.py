@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from nil_ext.errors import InputError
+from nil_ext.memory import memory_for
 from nil_ext.perception.clips import ClipRing, zero_rows
 from nil_ext.perception.encoders.encoder import Encoder
 from nil_ext.perception.masks import fit_frames
@@ -112,12 +113,21 @@ class VideoSimilarity:
         self.clip_length = clip_length
         size = reference_masks.shape[-1] if size is None else size
         frames, masks = fit_frames(reference_frames.to(device), reference_masks.to(device), size)
-        self.reference = ReferenceClips(encoder, frames, masks, clip_length, clip_stride, every, starts)
+        with memory_for(
+            f"The embeddings of the reference's {len(frames)} frames",
+            "lower env.commands.reference.clip_stride, env.episode_length_s or env.commands.reference.encoder_batch",
+        ):
+            self.reference = ReferenceClips(encoder, frames, masks, clip_length, clip_stride, every, starts)
         """The reference's embeddings."""
         self.centre = self.reference.mean() if centred and kind == "cosine" else None
         """What is subtracted from embeddings. Shape is (D,)."""
         stored = self.reference.stored
-        self._frames = ClipRing(num_envs, clip_length, clip_stride, stored.shape[1:], stored.dtype, device)
+        stored_bytes = ((clip_length - 1) * clip_stride + 1) * stored[0].nbytes
+        with memory_for(
+            f"The frame histories of {num_envs} environments, {stored_bytes / 1024:.0f} KiB each,",
+            "lower env.scene.num_envs, env.commands.reference.clip_stride or the camera's size",
+        ):
+            self._frames = ClipRing(num_envs, clip_length, clip_stride, stored.shape[1:], stored.dtype, device)
         self._rows = torch.arange(num_envs, device=device)
         self._steps = torch.zeros(num_envs, dtype=torch.long, device=device)  # since the reset
         self.value = torch.zeros(num_envs, device=device)

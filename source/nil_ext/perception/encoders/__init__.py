@@ -28,6 +28,8 @@ def make_encoder(
     precision: str = "fp32",
     compiled: bool = False,
     max_clips: int = 64,
+    runtime: str = "auto",
+    tokens: float = 1.0,
 ) -> Encoder:
     """Build an encoder by its name.
 
@@ -41,15 +43,17 @@ def make_encoder(
         precision: ``fp32`` or ``bf16`` (timesformer).
         compiled: whether torch.compile is used (timesformer).
         max_clips: clips in one forward pass (timesformer).
+        runtime: ``auto``, ``onnx`` or ``torch`` (efficientnet).
+        tokens: share of a clip's patches that are kept (timesformer).
     """
     _require_known(name)
     if name == "timesformer":
         from nil_ext.perception.encoders.timesformer import TimesformerEncoder
 
-        return TimesformerEncoder(weights, image_size, pooling, precision, compiled, max_clips, device)
+        return TimesformerEncoder(weights, image_size, pooling, precision, compiled, max_clips, device, tokens)
     from nil_ext.perception.encoders.efficientnet import EfficientNetEncoder
 
-    return EfficientNetEncoder(image_size=image_size or 64, device=device)
+    return EfficientNetEncoder(image_size=image_size or 64, device=device, runtime=runtime)
 
 
 def require_encoder(name: str, weights: str = TIMESFORMER) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own convention)
 from torch import nn
@@ -41,6 +43,7 @@ class TimesformerEncoder(Encoder):
         compiled: bool = False,
         max_clips: int = 64,
         device: torch.device | str = "cpu",
+        tokens: float = 1.0,
     ):
         """Load the network.
 
@@ -52,9 +55,13 @@ class TimesformerEncoder(Encoder):
             compiled: whether the network goes through torch.compile.
             max_clips: clips in one forward pass.
             device: where the frames live.
+            tokens: share of a clip's patches that are kept, those that show most of the robot in any of its frames.
+                Below 1 the embedding is another one: most patches of a white frame are white and say nothing of the
+                pose, but the network was trained with all of them. Ours, unproven with real weights.
         """
         _require(pooling in POOLINGS, f"Unknown encoder_pooling '{pooling}': use one of {', '.join(POOLINGS)}.")
         _require(precision in PRECISIONS, f"Unknown encoder_precision '{precision}': use fp32 or bf16.")
+        _require(0.0 < tokens <= 1.0, f"encoder_tokens {tokens} is no share: give more than 0 and at most 1.")
         _require(max_clips >= 1, f"encoder_batch {max_clips} leaves nothing to encode: give at least 1.")
         folder = find_weights(weights)
         model, processor = load_model(folder)
@@ -69,6 +76,7 @@ class TimesformerEncoder(Encoder):
         self.precision = precision
         self.preprocess = Preprocess(processor, size, device)
         """From uint8 pictures to the network's input."""
+        self._rows = math.ceil(tokens * (size // model.config.patch_size))
         fuse_attention(model)
         self._network = model.to(device, PRECISIONS[precision])
         self._forward = torch.compile(self._hidden) if compiled else self._hidden
@@ -82,6 +90,7 @@ class TimesformerEncoder(Encoder):
             "pooling": pooling,
             "precision": precision,
             "compiled": compiled,
+            "tokens": tokens,
             "reason": "the paper's encoder",
         }
 
@@ -113,7 +122,23 @@ class TimesformerEncoder(Encoder):
         return dict(self._manifest)
 
     def _hidden(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self._network(pixels).last_hidden_state
+        """Final hidden state (N, 1 + K * n_T, C) of pixels (N, n_T, 3, S, S), K patches of each frame kept."""
+        network = self._network
+        columns = network.config.image_size // network.config.patch_size
+        if self._rows == columns:
+            return network(pixels).last_hidden_state
+        hidden = network.embeddings(pixels)
+        patches = hidden[:, 1:].unflatten(1, (-1, self.clip_length))  # (N, P, n_T, C)
+        # whole rows of patches, into whose number the layers fold a frame; which patch stands where is in the tokens
+        kept = self._ink(pixels).topk(self._rows * columns, dim=1).indices.sort(dim=1).values
+        patches = patches.gather(1, kept[:, :, None, None].expand(-1, -1, *patches.shape[2:]))
+        hidden = network.encoder(torch.cat([hidden[:, :1], patches.flatten(1, 2)], dim=1), return_dict=True)
+        return network.layernorm(hidden.last_hidden_state)
+
+    def _ink(self, pixels: torch.Tensor) -> torch.Tensor:
+        """How much each patch (N, P) differs from white, over all frames of a clip."""
+        differs = (self.preprocess.white - pixels.float()).abs().sum(dim=(1, 2))
+        return F.avg_pool2d(differs.unsqueeze(1), self._network.config.patch_size).flatten(1)
 
 
 class Preprocess:
@@ -143,6 +168,8 @@ class Preprocess:
         # (x * scale - mean) / std in one multiplication and one addition, in float64 up to here
         self._gain = torch.tensor([scale / s for s in std], device=device).view(3, 1, 1)
         self._offset = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)], device=device).view(3, 1, 1)
+        self.white = self._offset + 255.0 * self._gain
+        """What white becomes. Shape is (3, 1, 1)."""
 
     def __call__(self, frames: torch.Tensor) -> torch.Tensor:
         """Pixels (N, n_T, 3, S, S) float32 of pictures (N, n_T, H, H, 3) uint8."""

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Agreement of cheaper similarities with the exact one, on recordings that were made up; no simulator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nil_ext.cli.signal_fast import KINDS, MODES, Recording, compare_modes, interpolate
+from nil_ext.tasks.mdp.commands_cfg import ReferenceCommandCfg
+
+
+def test_values_between_lie_on_a_line_within_their_episode():
+    held = np.array([[0, 0, 4, 4, 8, 2, 2, 6]], dtype=float).T  # a second episode begins at step 5
+    ended = np.zeros((8, 1), dtype=bool)
+    ended[4] = True
+    assert interpolate(held, ended, 2)[:, 0].tolist() == [0, 2, 4, 6, 8, 2, 4, 6]
+    ended[:] = False
+    ended[7] = True  # the end of the recording changes nothing
+    assert interpolate(np.array([[1, 1, 1, 5, 5, 5, 7, 7.0]]).T, ended, 3)[:, 0] == pytest.approx(
+        [1, 7 / 3, 11 / 3, 5, 17 / 3, 19 / 3, 7, 7]
+    )
+
+
+def recording(count: int = 12, size: int = 64) -> tuple[Recording, tuple[torch.Tensor, torch.Tensor]]:
+    """A bar that swings; environment i, of kind i, lags by i frames."""
+    masks = torch.zeros(count + len(KINDS), size, size, dtype=torch.bool)
+    for t in range(len(masks)):
+        left = round(20 + 12 * np.sin(t / 3))
+        masks[t, 10:50, left : left + 10] = True
+    frames = torch.full((*masks.shape, 3), 90, dtype=torch.uint8).masked_fill(~masks.unsqueeze(-1), 255)
+    lag = torch.arange(len(KINDS))
+    steps = [torch.full_like(lag, t) + lag for t in range(count)]
+    nothing = torch.zeros(len(KINDS), dtype=torch.bool)
+    made = Recording(
+        [frames[step] for step in steps],
+        [masks[step] for step in steps],
+        [step - lag for step in steps],
+        [nothing] * count,
+    )
+    return made, (frames[:count], masks[:count])
+
+
+@pytest.mark.parametrize("encoder", list(MODES))
+def test_the_exact_way_agrees_with_itself(encoder, tiny_timesformer, tmp_path, monkeypatch):
+    monkeypatch.setenv("NIL_CACHE_DIR", str(tmp_path))
+    made, video = recording()
+    cfg = ReferenceCommandCfg(encoder_weights=str(tiny_timesformer), centred=True)
+    lines = compare_modes(made, video, cfg, encoder).splitlines()
+    rows = {cells[0]: cells[1:] for cells in (line.strip("| ").split(" | ") for line in lines[2:-2])}
+    assert list(rows) == [mode.name for mode in MODES[encoder]]
+    assert rows["exact"][:5] == ["1.0", "1.000", "1.000", "0.0000", "1.000"]
+    assert float(rows["every 4 steps, held"][3]) > 0.0
+    if encoder == "efficientnet":
+        assert rows["torch instead of ONNX Runtime"][1:] == rows["exact"][1:]
