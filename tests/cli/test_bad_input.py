@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -132,7 +133,17 @@ def test_a_missing_reference_and_a_strange_folder_are_refused(refuse, tmp_path: 
     assert "No such reference" in refuse(train.run, "--task", TASK, "--reference", "nope.mp4")
     (tmp_path / "folder").mkdir()
     line = refuse(train.run, "--task", TASK, "--reference", tmp_path / "folder")
-    assert "is no reference folder" in line
+    assert "holds neither a reference (reference.json) nor numbered pictures" in line
+
+
+def test_pictures_with_a_gap_are_refused_by_train_and_generate(refuse, sketch: np.ndarray, tmp_path: Path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in (*range(10), *range(30, 50)):
+        cv2.imwrite(str(pictures / f"{number:03d}.png"), sketch[number])
+    message = "lacks the pictures between 009.png and 030.png, 0.70 s"
+    assert message in refuse(train.run, "--task", TASK, "--reference", pictures)
+    assert message in refuse(generate.run, "--task", TASK, "--video", pictures)
 
 
 # -- log folders

@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from nil_ext.cli import generate
 from nil_ext.reference import Reference
 from nil_ext.reference.video import write_video
-from nil_ext.tasks.embedded import embedded_reference
+from nil_ext.tasks.embedded import embedded_reference, reference_folder
 
 TASK = "NIL-H1-Walk"
 
@@ -39,7 +41,7 @@ def test_a_good_clip_gives_a_folder_a_report_and_exit_code_0(monkeypatch, clip, 
     assert reference.meta["quality"]["start_iou"] > 0.9
     out = capsys.readouterr().out
     assert "out: 75 frames at 50 Hz by linear" in out and "reference quality: use" in out
-    assert "Seconds: decode" in out and "in all" in out
+    assert "Seconds: decode" in out and re.search(r"\d in all, \d+\.\d of processor time", out)
 
 
 def test_a_clip_that_is_not_to_be_used_gives_exit_code_3_and_the_remedy_works(monkeypatch, clip, capsys):
@@ -51,11 +53,29 @@ def test_a_clip_that_is_not_to_be_used_gives_exit_code_3_and_the_remedy_works(mo
     assert "mirrored left to right" in out and "trimmed to 0.10 to 1.30 s" in out
 
 
+def test_a_folder_of_pictures_is_prepared_at_the_rate_that_is_given(monkeypatch, tmp_path, capsys):
+    (tmp_path / "walk").mkdir()
+    for number, frame in enumerate(embedded_reference(TASK).frames[:75]):
+        if number != 40:
+            cv2.imwrite(str(tmp_path / "walk" / f"{number:04d}.png"), frame[..., ::-1])
+    assert prepare(monkeypatch, tmp_path / "walk", "--interpolator", "linear", "--fps", "50") == 0
+    reference = Reference.load(tmp_path / "out")
+    assert (len(reference), reference.rate) == (75, 50.0)
+    assert reference.meta["source"]["name"] == "walk (74 pictures at 50 Hz)"
+    assert "1 pictures are missing and were drawn in: 40" in capsys.readouterr().out
+    assert prepare(monkeypatch, tmp_path / "walk", "--interpolator", "linear") == 0
+    assert Reference.load(tmp_path / "out").rate == 30.0  # the default
+
+
 def test_what_does_not_fit_is_refused(refuse, clip):
     base = ("--task", TASK, "--video", clip)
     assert "leave --generator" in refuse(generate.run, *base, "--generator", "file")
     assert "give START:END" in refuse(generate.run, *base, "--trim", "later")
     assert "--rate 0: give 1 to 1000 Hz" in refuse(generate.run, *base, "--rate", 0)
     assert "No such video" in refuse(generate.run, "--task", TASK, "--video", "nope.mp4")
+    assert "--fps 25: " in (line := refuse(generate.run, *base, "--fps", 25)) and "is no folder of pictures" in line
+    assert "--fps 0: give 1 to 1000 Hz" in refuse(generate.run, *base, "--fps", 0)
+    prepared = reference_folder(TASK)
+    assert "is prepared already" in refuse(generate.run, "--task", TASK, "--video", prepared)
     line = refuse(generate.run, "--task", TASK, "--trim", "auto")
     assert line.startswith("--trim is not used here") and "--video" in line

@@ -79,7 +79,7 @@ def test_a_prepared_folder_is_taken_as_it_is(clip, start_mask, cache, tmp_path):
         prepare(folder, start_mask, task="NIL-H1-Walk", robot="h1")
     with pytest.raises(InputError, match="task's camera"):
         prepare(folder, np.zeros((64, 64), dtype=bool), **TASK)
-    with pytest.raises(InputError, match="no reference folder"):
+    with pytest.raises(InputError, match="holds neither a reference"):
         prepare(tmp_path, start_mask, **TASK)
 
 

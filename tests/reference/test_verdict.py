@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nil_ext.errors import InputError
-from nil_ext.reference import damages, measurements, pipeline, verdict, video
+from nil_ext.reference import Reference, damages, measurements, pipeline, verdict, video
 
 RATE = 30.0
 BACKGROUND = np.array([251, 251, 251])
@@ -131,6 +131,20 @@ def test_measurements_follow_what_was_done(numbers):
 
 def test_every_damage_has_a_name():
     assert {damage.__name__ for damage in damages.DAMAGES} == set(damages.NAMES)
+
+
+def test_the_command_judges_a_clip_and_every_damaged_copy(walk, start_mask, tmp_path, monkeypatch, capsys):
+    video.write_video(tmp_path / "clip.mp4", walk(60)[0], RATE)
+    start = np.where(start_mask[..., None], 110, 255).astype(np.uint8).repeat(3, axis=-1)
+    about = {"task": "NIL-Walker-Walk", "robot": "walker"}
+    Reference(start[None], start_mask[None], RATE, about).save(tmp_path / "start")
+    monkeypatch.setattr("sys.argv", ["damages", str(tmp_path / "clip.mp4"), str(tmp_path / "start")])
+    damages.main()
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("undamaged: use")
+    assert [line.partition(":")[0] for line in lines] == [damage.__name__ for damage in damages.DAMAGES]
+    told = {line.partition(":")[0] for line in lines if ": named; " in line}
+    assert told >= {"faded", "zoomed", "frozen", "cut", "shadowed", "watermark"}
 
 
 # -- a real clip

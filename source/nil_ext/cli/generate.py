@@ -18,6 +18,7 @@ from ..reference.segmenters import SEGMENTERS
 from ..tasks.embedded import START_POSE, reference_folder
 from ..tasks.first_frame import stand
 from .common import parse_args, resolve_cfgs, run_main, simulation
+from .lift import add_lift_args, lift_video
 from .prepare_video import OPTIONS as VIDEO_OPTIONS
 from .prepare_video import add_video_args, prepare_video
 
@@ -37,7 +38,10 @@ _USED_BY = {
     **dict.fromkeys(("model", "seed", "num_candidates", "steps", "guidance"), _MODELS),
     **dict.fromkeys(("segmenter", "sam2_model", "sam2_config"), _MODELS | {"file", "video"}),
     **dict.fromkeys(VIDEO_OPTIONS, _MODELS | {"file", "video"}),
+    "fps": {"file", "video"},
     "profile": {"video"},
+    "lift": {"video"},
+    "export": {"video"},
 }
 """What each option is for: a generator, ``--first_frame_only`` or ``--video``."""
 
@@ -50,6 +54,8 @@ def run(argv: list[str]) -> int | None:
     _require_fitting_options(args)
     env_cfg, _ = resolve_cfgs(args, "bro_cfg_entry_point")
     env_cfg.sim.device = args.device
+    if args.lift:
+        return lift_video(args, env_cfg.commands.reference.robot)
     if args.video is not None:
         return prepare_video(args, env_cfg.commands.reference.robot)
     if args.first_frame_only or args.generator in _MODELS:
@@ -97,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sam2_model", help="SAM2's weights: a .pt file or a hub id. Default: sam2.1-hiera-small.")
     parser.add_argument("--sam2_config", help="SAM2's configuration, where the weights' name does not tell it.")
     add_video_args(parser)
+    add_lift_args(parser)
     return parser
 
 
@@ -117,6 +124,8 @@ def _require_fitting_options(args: argparse.Namespace) -> None:
         value = getattr(args, option)
         if value is not None and value < least:
             raise InputError(f"--{option} {value:g}: give at least {least:g}.")
+    if args.export and not args.lift:
+        raise InputError("--export writes the motion that --lift finds: add --lift.")
     if args.generator == "file" and not args.clips:
         raise InputError("--generator file: name the videos with --clips.")
 

@@ -21,7 +21,7 @@ from ..reference.first_frame import FirstFrame, default_prompt, frame_robot
 from ..reference.generators.video_models import VideoModel, video_model
 from ..tasks.embedded import embedded_reference
 from .common import simulation
-from .prepare_video import preparation
+from .prepare_video import preparation, require_clips
 
 WEB_SIZES = ((1280, 720), (720, 1280))
 """Widths and heights that web generators take [px]: 16:9 and 9:16."""
@@ -53,9 +53,7 @@ def generate_videos(args: argparse.Namespace, env_cfg) -> None:
 def prepare_clips(args: argparse.Namespace, robot: str) -> None:
     """Prepare the user's own clips and rank them."""
     output = _empty_folder(args)
-    for path in args.clips:
-        if not path.is_file():
-            raise InputError(f"No such video: {path}. Give video files with --clips.")
+    require_clips(args.clips, args.fps)
     stems = [path.stem for path in args.clips]
     if len(set(stems)) < len(stems):
         raise InputError("--clips: two files have the same name; their folders would be one. Rename one of them.")

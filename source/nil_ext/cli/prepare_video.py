@@ -21,13 +21,16 @@ from ..tasks.embedded import embedded_reference
 NOT_USABLE = 3
 """Exit code where the verdict is "do not use"."""
 
-OPTIONS = ("interpolator", "rife_weights", "rate", "trim", "flip", "alignment", "profile")
+OPTIONS = ("interpolator", "rife_weights", "rate", "trim", "flip", "alignment", "profile", "fps")
 """What goes with ``--video``."""
 
 
 def add_video_args(parser: argparse.ArgumentParser) -> None:
     """Add ``--video`` and what goes with it."""
-    parser.add_argument("--video", type=Path, help="Prepare this clip as a reference folder, judge it and stop.")
+    parser.add_argument(
+        "--video", type=Path, help="Prepare this clip (a file, or a folder of numbered pictures), judge it and stop."
+    )
+    parser.add_argument("--fps", type=float, help="Rate of a folder's pictures [Hz]. Default: 30.")
     parser.add_argument(
         "--interpolator", choices=INTERPOLATORS, help="What draws frames between frames. Default: rife."
     )
@@ -47,9 +50,8 @@ def prepare_video(args: argparse.Namespace, robot: str) -> int:
     Returns:
         The exit code: 0, or 3 where the verdict is "do not use".
     """
-    settings, output = preparation(args), args.output or Path(f"{args.video.stem}_reference")
-    if not args.video.is_file():
-        raise InputError(f"No such video: {args.video}. Give a video file with --video.")
+    settings, output = preparation(args), args.output or Path(f"{args.video.resolve().stem}_reference")
+    require_clips([args.video], args.fps)
     if output.exists() and not (output / "reference.json").is_file():
         raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
     watch, start_mask = Stopwatch(), embedded_reference(args.task).masks[0]
@@ -59,14 +61,32 @@ def prepare_video(args: argparse.Namespace, robot: str) -> int:
     _print_report(reference, output)
     if args.profile:
         steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in watch.seconds.items())
-        print(f"[nil_ext] Seconds: {steps}; {sum(watch.seconds.values()):.1f} in all")
+        whole, processor = sum(watch.seconds.values()), sum(watch.processor.values())
+        print(f"[nil_ext] Seconds: {steps}; {whole:.1f} in all, {processor:.1f} of processor time")
     return NOT_USABLE if reference.meta["quality"]["verdict"] == REFUSE else 0
+
+
+def require_clips(paths: list[Path], fps: float | None) -> None:
+    """Refuse what is not there or prepared already, and a rate for what has its own.
+
+    Raises:
+        InputError: Naming the first that is refused.
+    """
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"No such video: {path}. Give a video file, or a folder of numbered pictures.")
+        if (path / "reference.json").is_file():
+            raise InputError(f"{path} is prepared already: give it to train.py --reference.")
+        if fps is not None and not path.is_dir():
+            raise InputError(f"--fps {fps:g}: {path} is no folder of pictures, a video has a rate of its own.")
 
 
 def preparation(args: argparse.Namespace) -> Preparation:
     """The options as settings."""
     if args.rate is not None and not 1.0 <= args.rate <= 1000.0:
         raise InputError(f"--rate {args.rate:g}: give 1 to 1000 Hz.")
+    if args.fps is not None and not 1.0 <= args.fps <= 1000.0:
+        raise InputError(f"--fps {args.fps:g}: give 1 to 1000 Hz.")
     trim = args.trim or "no"
     if trim not in ("no", "auto"):
         parse_part(trim)
@@ -79,6 +99,7 @@ def preparation(args: argparse.Namespace) -> Preparation:
         smoothed=args.alignment == "smoothed",
         trim=trim,
         flip=args.flip or "no",
+        fps=args.fps,
         segmenter=SegmenterChoice(
             first_mask=None if args.first_frame_mask is None else read_mask(args.first_frame_mask),
             device=args.device,
@@ -94,6 +115,9 @@ def _print_report(reference: Reference, output: Path) -> None:
     print(f"[nil_ext] {summary(quality)}")
     for name, level, text in quality["findings"]:
         print(f"  {level}: {name}: {text}")
+    missing = meta["source"].get("missing")
+    if missing:
+        print(f"  {len(missing)} pictures are missing and were drawn in: {', '.join(map(str, missing))}")
     if meta["flip"]["applied"]:
         print("  mirrored left to right")
     if meta["trim"]["applied"]:

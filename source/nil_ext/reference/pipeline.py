@@ -20,6 +20,7 @@ from nil_ext.reference import alignment, quality, trimming, verdict
 from nil_ext.reference.cache import build_folder, cache_root
 from nil_ext.reference.interpolators import make_interpolator
 from nil_ext.reference.measurements import measure
+from nil_ext.reference.pictures import find_pictures, read_pictures
 from nil_ext.reference.reference import Reference
 from nil_ext.reference.segmenters import SegmenterChoice, segment
 from nil_ext.reference.video import constant_rate, decode_video
@@ -54,6 +55,8 @@ class Preparation:
     """Whether the clip is mirrored: ``no``, ``yes``, or ``auto`` (where the robot is found to face left)."""
     segmenter: SegmenterChoice = field(default_factory=SegmenterChoice)
     """What cuts the robot out."""
+    fps: float | None = None
+    """Pictures per second where the clip is a folder of pictures [Hz]; a usual one if None."""
 
 
 @dataclass(frozen=True)
@@ -105,15 +108,19 @@ class Stopwatch:
     """Seconds by step."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    """By the clock on the wall."""
+    processor: dict[str, float] = field(default_factory=dict)
+    """Of processor time, all cores added: what the machine's other work does not change."""
 
     @contextmanager
     def of(self, step: str) -> Iterator[None]:
         """Count the time of the body towards a step."""
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         try:
             yield
         finally:
             self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
+            self.processor[step] = self.processor.get(step, 0.0) + time.process_time() - processor
 
 
 def prepare(
@@ -124,13 +131,13 @@ def prepare(
     cache_dir: str | Path | None = None,
     settings: Preparation | None = None,
 ) -> Reference:
-    """Make a reference of a video file, or load one from its folder; refuse what cannot be imitated.
+    """Make a reference of a video, or load one from its folder; refuse what cannot be imitated.
 
     A video is decoded, the robot cut out, scaled and moved to where the task's camera sees it at the start pose,
     judged, and brought to the reference's rate. The result is cached by the file's content and the settings.
 
     Args:
-        path: video file or prepared folder.
+        path: video file, folder of numbered pictures, or prepared folder.
         start_mask: (S, S) bool, the robot at its start pose in the task's camera.
         task: gym id of the task.
         robot: name of the robot.
@@ -138,9 +145,9 @@ def prepare(
         settings: how; the paper's way if None.
     """
     path, settings = Path(path).expanduser(), settings or Preparation()
-    if path.is_dir():
+    if (path / "reference.json").is_file():
         return _load_folder(path, start_mask, robot)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"No such reference: {path}. Give a video file or a prepared reference folder.")
     folder = _cache_folder(path, start_mask, task, robot, settings, cache_dir)
     damaged = folder.is_dir()
@@ -164,10 +171,10 @@ def prepare_clip(
     refuse: bool = True,
     watch: Stopwatch | None = None,
 ) -> Reference:
-    """Make a reference of a video file, without the cache.
+    """Make a reference of a video, without the cache.
 
     Args:
-        path: video file.
+        path: video file, or folder of numbered pictures.
         start_mask: (S, S) bool.
         task: gym id of the task.
         robot: name of the robot.
@@ -189,7 +196,7 @@ def prepare_clip(
     meta = {
         "task": task,
         "robot": robot,
-        "source": {"kind": "file", "name": path.name, "sha256": _file_hash(path), "rate": rate},
+        "source": {"kind": "file", **_about(path, settings.fps), "rate": rate},
         "segmenter": clip.segmenter,
         "interpolator": {"name": settings.interpolator, "weights": settings.rife_weights},
         "alignment": {
@@ -207,7 +214,7 @@ def prepare_clip(
 def _segmented(path: Path, start_mask: np.ndarray, settings: Preparation, watch: Stopwatch) -> _Clip:
     """The clip with the robot's masks, its frames without a robot left out, and its first numbers."""
     with watch.of("decode"):
-        frames, times = decode_video(path)
+        frames, times = read_pictures(find_pictures(path, settings.fps)) if path.is_dir() else decode_video(path)
     if len(frames) < MIN_FRAMES:
         raise InputError(
             f"{path} has {len(frames)} frame{'s' if len(frames) > 1 else ''}: give a video of at least {MIN_FRAMES}."
@@ -288,11 +295,6 @@ def _at_rate(
 
 def _load_folder(folder: Path, start_mask: np.ndarray, robot: str) -> Reference:
     """Load a prepared folder and hold it against the task."""
-    if not (folder / "reference.json").is_file() and any(folder.glob("*.png")):
-        raise InputError(
-            f"{folder} holds pictures, which have no rate and may have gaps: make a video of them first, e.g. with "
-            "ffmpeg -framerate 30 -pattern_type glob -i '*.png' clip.mp4."
-        )
     reference = Reference.load(folder)
     made_for = reference.meta.get("robot", robot)
     if made_for != robot:
@@ -313,14 +315,21 @@ def _cache_folder(
     """Folder named after the file and the hash of all that the result depends on."""
     about = {"version": VERSION, "task": task, "robot": robot, "size": list(start_mask.shape), **asdict(settings)}
     del about["device"]  # where it runs is not what it is
+    if not path.is_dir():
+        del about["fps"]  # a video has a rate of its own
     about["segmenter"] = settings.segmenter.key()
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    key.update(_file_hash(path).encode())
+    key.update(_about(path, settings.fps)["sha256"].encode())
     key.update(np.packbits(start_mask).tobytes())
     root = cache_root() / "references" if cache_dir is None else Path(cache_dir)
-    return root / f"{path.stem}-{key.hexdigest()[:16]}"
+    return root / f"{path.resolve().stem}-{key.hexdigest()[:16]}"
 
 
-def _file_hash(path: Path) -> str:
+def _about(path: Path, fps: float | None) -> dict:
+    """Name and hash of a clip; of pictures also what they were taken for."""
+    if path.is_dir():
+        pictures = find_pictures(path, fps)
+        name = f"{path.resolve().name} ({len(pictures.files)} pictures at {pictures.fps:g} Hz)"
+        return {"name": name, "sha256": pictures.sha256, "missing": pictures.missing}
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return {"name": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

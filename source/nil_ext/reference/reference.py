@@ -40,8 +40,9 @@ class Reference:
     meta: dict = field(default_factory=dict)
     """Task, robot, source and quality; JSON-able."""
     motion: dict[str, np.ndarray] | None = None
-    """What a sketch knows beyond its pictures: ``joint_names`` (J,), ``joint_pos`` (T, J) [rad], ``joint_vel`` (T, J)
-    [rad/s], ``root_pose`` (T, 7) position [m] and quaternion xyzw, ``root_vel`` (T, 6) [m/s, rad/s]."""
+    """What a sketch knows beyond its pictures, and a lift finds: ``joint_names`` (J,), ``joint_pos`` (T, J) [rad],
+    ``joint_vel`` (T, J) [rad/s], ``root_pose`` (T, 7) position [m] and quaternion xyzw, ``root_vel`` (T, 6) [m/s,
+    rad/s]; of a lift also what :class:`~nil_ext.lift.lifting.Lifted` lists."""
 
     def __post_init__(self):
         """Check shapes and types: a broken reference must fail here, not after hours of training."""
@@ -54,7 +55,7 @@ class Reference:
         if (self.frames[~self.masks] != _WHITE).any():
             raise ValueError("frames must be pure white outside the masks.")
         for key, values in (self.motion or {}).items():
-            if key != "joint_names" and len(values) != len(self.masks):
+            if not key.endswith("_names") and len(values) != len(self.masks):
                 raise ValueError(f"motion['{key}'] has {len(values)} frames, the video {len(self.masks)}.")
 
     def __len__(self) -> int:

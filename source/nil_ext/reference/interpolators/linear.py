@@ -79,7 +79,7 @@ def interpolate_motion(motion: dict[str, np.ndarray], positions: np.ndarray) -> 
     """
     result = {}
     for key, values in motion.items():
-        if key == "joint_names":
+        if key.endswith("_names"):
             result[key] = values
         elif key == "root_pose":
             quaternion = Slerp(np.arange(len(values)), Rotation.from_quat(values[:, 3:]))(positions).as_quat()

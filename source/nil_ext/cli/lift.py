@@ -1,0 +1,121 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""``generate.py --lift``: the motion behind a clip, or behind a reference that is there, into its folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pkgutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import gymnasium as gym
+import numpy as np
+
+from ..errors import InputError
+from ..lift.export import LAYOUTS, write_layout
+from ..lift.lifting import Lifted, lift, require_accepted, times_of
+from ..lift.skeleton import read_skeleton
+from ..reference.preview import write_contact_sheet
+from ..reference.reference import Reference
+
+SHEET = "lift.png"
+"""Contact sheet of the poses found, beside the reference's files."""
+
+
+def add_lift_args(parser: argparse.ArgumentParser) -> None:
+    """Add ``--lift`` and what goes with it."""
+    parser.add_argument(
+        "--lift",
+        action="store_true",
+        default=None,
+        help="With --video (a clip, or a reference's folder): find the joint angles and the speed behind the masks.",
+    )
+    parser.add_argument(
+        "--export",
+        choices=sorted(LAYOUTS),
+        action="append",
+        help="With --lift: write the motion for other projects too; give it once for each.",
+    )
+
+
+def lift_video(args: argparse.Namespace, robot_name: str) -> int:
+    """Prepare a clip, or load a prepared folder, and put the motion into it.
+
+    Returns:
+        The exit code of the preparation.
+
+    Raises:
+        InputError: When no poses of the robot look like the masks.
+    """
+    folder, code = args.video, 0
+    if not (args.video / "reference.json").is_file():
+        from .prepare_video import prepare_video
+
+        folder = args.output or Path(f"{args.video.resolve().stem}_reference")
+        code = prepare_video(args, robot_name)
+    reference = Reference.load(folder)
+    made_for = reference.meta.get("robot", robot_name)
+    if made_for != robot_name:
+        raise InputError(f"Reference {folder} was made for {made_for}, not {robot_name}: give the task of {made_for}.")
+    output = args.output or folder
+    if reference.motion is not None and "lift" not in reference.meta and not args.output:
+        raise InputError(f"Reference {folder} knows its motion already: name another folder with --output to lift it.")
+    if output.exists() and not (output / "reference.json").is_file():
+        raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
+    robot = pkgutil.resolve_name(gym.spec(args.task).kwargs["robot_entry_point"])
+    watch = _Watch(len(reference))
+    lifted = lift(reference.masks, reference.rate, robot, report=watch)
+    _print_lift(lifted, reference.rate)
+    if not lifted.accepted:
+        _write_sheet(folder, reference, lifted)
+    require_accepted(lifted, reference.rate)
+    replace(reference, motion=lifted.motion, meta=reference.meta | {"lift": lifted.about}).save(output)
+    _write_sheet(output, reference, lifted)
+    for name in args.export or ():
+        write_layout(output / f"{name}.npz", name, lifted.motion, read_skeleton(robot), reference.rate)
+    print(f"[nil_ext] {output}: motion.npz written; look at {SHEET}. {watch.spent()}")
+    return code
+
+
+class _Watch:
+    """Prints how far the lift is."""
+
+    def __init__(self, frames: int):
+        self._start, self._processor = time.perf_counter(), time.process_time()
+        self._frames = frames
+
+    def __call__(self, step: str, share: float) -> None:
+        if share < 1.0:
+            print(f"[nil_ext] Lift of {self._frames} frames: {share:4.0%} {step} ({self._seconds():.0f} s)", flush=True)
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    def spent(self) -> str:
+        return f"{self._seconds():.0f} s, {time.process_time() - self._processor:.0f} s of processor time."
+
+
+def _print_lift(lifted: Lifted, rate: float) -> None:
+    """What was found, and the frames that show another pose."""
+    iou, deviation = lifted.motion["iou"], lifted.about["deviation"]
+    print(
+        f"[nil_ext] Lift: mask IoU {iou.mean():.2f} on average, {iou.min():.2f} at least (at {iou.argmin() / rate:.2f} "
+        f"s); forward speed {lifted.speed:.2f} m/s; {len(lifted.joints)} joints, each to about "
+        f"{np.degrees(deviation):.1f} degrees by its own estimate"
+    )
+    if len(lifted.lost):
+        print(f"  care: {len(lifted.lost)} of {len(iou)} frames do not show it: {times_of(lifted.lost, rate)}")
+
+
+def _write_sheet(folder: Path, reference: Reference, lifted: Lifted) -> None:
+    """The clip's frames with the outline of the poses found."""
+    notes = [f"lift: mean IoU {lifted.motion['iou'].mean():.2f}, {lifted.speed:.2f} m/s"]
+    notes[0] += "" if lifted.accepted else "; refused"
+    with TemporaryDirectory(dir=folder) as scratch:
+        write_contact_sheet(Path(scratch) / SHEET, reference.frames, lifted.drawn, reference.rate, notes)
+        os.replace(Path(scratch) / SHEET, folder / SHEET)

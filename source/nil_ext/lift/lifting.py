@@ -1,0 +1,382 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""From the masks of a clip to the motion that makes them.
+
+0. A few frames are searched with the robot's size in the picture free, which then holds for all.
+1. Random poses about e0 are drawn once; those that look most like a frame are where its search begins.
+2. Each candidate is improved by itself against blurred pictures, coarse ones first.
+3. A path through the candidates is chosen by cost and continuity, which keeps left and right apart, continued into the
+   neighbouring frames and with limbs exchanged as further candidates, and chosen again.
+4. All frames are improved together with a prior for smoothness, in larger pictures.
+5. What the feet do gives the forward speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+from scipy.interpolate import CubicSpline
+
+from ..errors import InputError
+from ..robots.robot import Robot
+from .candidates import best_path, spread
+from .fitting import Picture, Prior, refine, refine_together
+from .ground import on_ground, progress
+from .silhouette import NUM_ROOT, Puppet
+from .skeleton import Skeleton, read_skeleton
+
+_GOOD_COST = 25.0
+"""Cost of a frame that is fitted as well as a sketch's are, in half squared deviations of the noise."""
+
+_FEWEST = 6
+"""Fewest frames that are lifted: courses and speeds need some."""
+
+_SIZED = 12
+"""Frames in which the robot's size is measured."""
+
+_SAME_SIZE = 0.03
+"""How far a size may be from the model's and still be taken for it: outlines are not truer than that."""
+
+_ZOOM_DEVIATION = 0.002
+"""Standard deviation of the zoom about the one measured: it hardly moves from there."""
+
+_GROUND_RATE = 100.0
+"""Frames per second in which contacts are told apart [Hz]."""
+
+Report = Callable[[str, float], None]
+"""Told what is done and which share of the whole is behind it."""
+
+
+@dataclass(frozen=True)
+class LiftSettings:
+    """How a clip is lifted. The numbers are ours, set on the sketches of the four robots."""
+
+    rate: float = 30.0
+    """Frames per second that are looked at, at most [Hz]; a faster reference is thinned by a whole factor."""
+    sizes: tuple[int, int, int] = (48, 64, 112)
+    """Sides of the pictures that are compared, coarse to fine [px]."""
+    blurs: tuple[float, float, float] = (2.0, 1.5, 1.5)
+    """Standard deviations of their blur [px]."""
+    library: int = 12000
+    """Random poses that the search begins with."""
+    candidates: int = 5
+    """Poses of them that are tried for each frame."""
+    swing: float = 0.8
+    """How far joints of the library are from e0 at most [rad]."""
+    pitch: float = 0.15
+    """How far its root is pitched at most [rad]."""
+    deviation: float = 0.6
+    """Standard deviation of joints about e0 that is assumed [rad]: far weaker than any picture."""
+    trunk_deviation: float = 0.1
+    """The same for joints within the trunk, which the pictures hardly tell from the root's pitch [rad]."""
+    zoom: float = 0.3
+    """How far its zoom is from 1 at most."""
+    root_deviations: tuple[float, float, float, float] = (0.03, 0.05, 0.15, 0.15)
+    """The same for the root: aside of the picture's middle [m], about e0's height [m], pitch [rad], zoom."""
+    speed: float = 6.0
+    """Standard deviation of joint speeds that the choice of a path assumes [rad/s]."""
+    acceleration: float = 100.0
+    """Standard deviation of joint accelerations that are assumed [rad/s²]."""
+    least_iou: float = 0.6
+    """A frame whose IoU is lower does not show the pose that was found."""
+    most_lost: float = 0.1
+    """Share of such frames above which the lift is refused."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """What was found, at the reference's own rate."""
+
+    motion: dict[str, np.ndarray]
+    """As :attr:`~nil_ext.reference.Reference.motion`; with ``contact`` (T, F), 1 where a foot stands, ``foot_names``
+    (F,), ``iou`` (T,) of each mask with the pose's, and ``deviation`` (T, J), the angles' uncertainty [rad]."""
+    joints: tuple[str, ...]
+    """The joints that the pictures decided; the others are at e0."""
+    speed: float
+    """Mean forward speed [m/s]."""
+    drawn: np.ndarray
+    """Masks of the poses found. Shape is (T, S, S) bool."""
+    lost: np.ndarray
+    """Numbers of the frames below :attr:`LiftSettings.least_iou`."""
+    accepted: bool
+    """Whether few enough frames are lost."""
+    about: dict = field(default_factory=dict)
+    """What the reference's manifest keeps."""
+
+
+def lift(
+    masks: np.ndarray, rate: float, robot: Robot, settings: LiftSettings | None = None, report: Report | None = None
+) -> Lifted:
+    """Find the motion that makes the masks.
+
+    Args:
+        masks: the robot in the task's camera. Shape is (T, S, S) bool.
+        rate: frames per second [Hz].
+        robot: whose clip it is.
+        settings: how; ours if None.
+        report: told about progress.
+
+    Raises:
+        InputError: When the clip is too short, or the robot's model cannot be read or shows no joint that turns in the
+            picture's plane.
+    """
+    settings, report = settings or LiftSettings(), report or (lambda step, share: None)
+    report("reading the model", 0.0)
+    skeleton = read_skeleton(robot)
+    puppet = Puppet(skeleton, robot)
+    if not puppet.joints:
+        raise InputError(f"Robot '{robot.name}' has no joint that turns in a side view's plane: nothing can be lifted.")
+    stride = max(1, round(rate / settings.rate))
+    seen = masks[::stride]
+    if len(seen) < _FEWEST:
+        raise InputError(f"{len(masks)} frames at {rate:g} Hz are too few to lift: give more of the clip.")
+    path, deviation = _Search(puppet, skeleton, seen, rate / stride, settings, report).run()
+    report("measuring the ground", 0.98)
+    drawn = _drawn(puppet, path, len(masks), stride, masks.shape[-1])
+    overlap = (drawn & masks).sum(axis=(1, 2)) / np.maximum((drawn | masks).sum(axis=(1, 2)), 1)
+    motion, speed = _motion(skeleton, puppet, robot, path, deviation, len(masks), stride, rate)
+    motion["iou"] = overlap
+    lost = np.flatnonzero(overlap < settings.least_iou)
+    about = {
+        "joints": list(puppet.joint_names),
+        "iou": {"mean": float(overlap.mean()), "least": float(overlap.min())},
+        "deviation": float(np.median(deviation[:, NUM_ROOT:])),
+        "speed": speed,
+        "zoom": float(np.median(path[:, 3])),
+        "rate": rate / stride,
+        "lost": lost.tolist(),
+    }
+    report("done", 1.0)
+    accepted = len(lost) <= settings.most_lost * len(masks)
+    return Lifted(motion, puppet.joint_names, speed, drawn, lost, accepted, about)
+
+
+def require_accepted(lifted: Lifted, rate: float, settings: LiftSettings | None = None) -> None:
+    """Refuse a lift that lost the robot.
+
+    Raises:
+        InputError: With the frames, as times.
+    """
+    if lifted.accepted:
+        return
+    settings = settings or LiftSettings()
+    iou, where = lifted.motion["iou"], times_of(lifted.lost, rate)
+    raise InputError(
+        f"The clip cannot be lifted: in {len(lifted.lost) / len(iou):.0%} of the frames ({where}) "
+        f"no pose of this robot looks like the mask (IoU below {settings.least_iou:g}, {iou.mean():.2f} on average): "
+        "give a clip that shows this robot exactly from the side, whole, in every frame, or cut it with --trim."
+    )
+
+
+def times_of(frames: np.ndarray, rate: float) -> str:
+    """Stretches of frames (ascending numbers) as times, the longest five."""
+    pieces = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
+    longest = sorted(sorted(pieces, key=len)[-5:], key=lambda piece: piece[0])
+    named = [f"{p[0] / rate:.2f}" + (f" to {p[-1] / rate:.2f} s" if len(p) > 1 else " s") for p in longest]
+    return ", ".join(named) + (f" and {len(pieces) - 5} more stretches" if len(pieces) > 5 else "")
+
+
+class _Search:
+    """The search for one clip."""
+
+    def __init__(
+        self, puppet: Puppet, skeleton: Skeleton, masks: np.ndarray, rate: float, settings: LiftSettings, report: Report
+    ):
+        self.puppet, self.skeleton, self.settings, self.report = puppet, skeleton, settings, report
+        self.count, self.size = len(masks), len(puppet.e0)
+        self.masks = masks
+        self.pictures = [
+            Picture(puppet, _shrunk(masks, size), blur)
+            for size, blur in zip(settings.sizes, settings.blurs, strict=True)
+        ]
+        height = puppet.e0[1]
+        self.limits = np.concatenate(
+            [[[-0.3, 0.3], [0.3 * height, 1.5 * height], [-0.8, 0.8], [0.5, 2.0]], puppet.limits]
+        )
+        joints = np.where(puppet.trunk, settings.trunk_deviation, settings.deviation)
+        self.prior = Prior(puppet.e0.copy(), np.concatenate([settings.root_deviations, joints]))
+        step = 1.0 / rate
+        ones = np.ones(len(puppet.joints))
+        self.speed = np.concatenate([[0.5 * step, 1.0 * step, 4.0 * step, 0.5 * step], settings.speed * step * ones])
+        self.bend = np.concatenate([[0.01, 0.02, 0.05, 0.002], settings.acceleration * step**2 * ones])
+
+    def run(self) -> tuple[np.ndarray, np.ndarray]:
+        """The path (T, P) and its standard deviation (T, P)."""
+        self.report("measuring the robot's size", 0.02)
+        few = np.linspace(0, self.count - 1, min(self.count, _SIZED)).round().astype(int)
+        poses, frames = self._starts(few, 1.0, self.settings.zoom)
+        for picture in self.pictures[:2]:
+            poses, cost = refine(picture, poses, frames, self.prior, self.limits, 4)
+        zoom = float(np.median([poses[frames == f][cost[frames == f].argmin(), 3] for f in few]))
+        zoom = 1.0 if abs(zoom - 1.0) < _SAME_SIZE else zoom
+        # a camera that follows shows the robot in one size
+        self.prior.mean[3], self.prior.deviation[3] = zoom, _ZOOM_DEVIATION
+        self.report("drawing random poses", 0.05)
+        poses, frames = self._starts(np.arange(self.count), zoom, 0.0)
+        shares = (0.10, 0.40)
+        for picture, share in zip(self.pictures[:2], shares, strict=True):
+            self.report("fitting candidates", share)
+            poses, cost = refine(picture, poses, frames, self.prior, self.limits, 4)
+        self._trust(cost, frames)
+        cost = self.pictures[1].cost(poses, frames) + self.prior.cost(poses)
+        for share in (0.55, 0.63, 0.71):
+            path, poses, cost, frames = self._path(poses, cost, frames)
+            self.report("following the legs", share)
+            offered, places = self._proposals(path)
+            offered, price = refine(self.pictures[1], offered, places, self.prior, self.limits, 2)
+            poses, cost = np.concatenate([poses, offered]), np.concatenate([cost, price])
+            frames = np.concatenate([frames, places])
+        path = self._path(poses, cost, frames)[0]
+        for picture, share in zip(self.pictures[1:], (0.80, 0.88), strict=True):
+            self.report("fitting all frames together", share)
+            path, deviation = refine_together(picture, path, self.prior, self.limits, self.bend, 5)
+        return path, deviation
+
+    def _starts(self, wanted: np.ndarray, zoom: float, around: float) -> tuple[np.ndarray, np.ndarray]:
+        """Poses of a library, drawn with a zoom or around it, that look like each wanted frame, and their frames."""
+        settings, size = self.settings, 32
+        spans = np.where(self.puppet.trunk, settings.trunk_deviation, settings.swing)
+        width = np.concatenate([[0.0, 0.0, settings.pitch, around], spans])
+        random = np.random.default_rng(settings.seed)
+        library = self.puppet.e0 + random.uniform(-1.0, 1.0, (settings.library, self.size)) * width
+        library[:, 3] += zoom - 1.0
+        library = library.clip(self.limits[:, 0], self.limits[:, 1])
+        library[:, 1] = (library[:, 1] - self._lowest(library)).clip(*self.limits[1])
+        looks = np.concatenate(
+            [_blurred(self.puppet.draw(part, size)) for part in np.array_split(library, -(-len(library) // 500))]
+        )
+        targets = _blurred(_shrunk(self.masks[wanted], size))
+        distance = (looks**2).sum(axis=1) - 2.0 * targets @ looks.T
+        poses, frames = [], []
+        for frame, row in zip(wanted, distance, strict=True):
+            near = np.argpartition(row, 80)[:80] if len(row) > 80 else np.arange(len(row))
+            taken = spread(near[row[near].argsort()], library, settings.candidates, 0.4)
+            poses.append(library[taken])
+            frames += [frame] * len(taken)
+        return np.concatenate(poses), np.array(frames)
+
+    def _lowest(self, poses: np.ndarray) -> np.ndarray:
+        """Height of the lowest sole of poses (N, P) [m]. Shape is (N,)."""
+        return np.concatenate(
+            [
+                _soles(self.skeleton, self.puppet, part)[..., 2].min(axis=(1, 2))
+                for part in np.array_split(poses, -(-len(poses) // 1000))
+            ]
+        )
+
+    def _trust(self, cost: np.ndarray, frames: np.ndarray) -> None:
+        """Weigh pictures by how well poses can fit them: a generated clip's robot is not exactly ours."""
+        best = np.array([cost[frames == frame].min() for frame in range(self.count)])
+        trust = min(1.0, _GOOD_COST / np.median(best))
+        for picture in self.pictures:
+            picture.trust = trust
+
+    def _path(self, poses: np.ndarray, cost: np.ndarray, frames: np.ndarray):
+        """The path through the candidates, and the best distinct candidates of each frame: poses, costs, frames."""
+        width = 8
+        costs, values = np.full((self.count, width), np.inf), np.zeros((self.count, width, self.size))
+        for frame in range(self.count):
+            mine = np.flatnonzero(frames == frame)
+            taken = mine[spread(cost[mine].argsort(), poses[mine], width, 0.1)]
+            costs[frame, : len(taken)], values[frame] = cost[taken], poses[taken[0]]
+            values[frame, : len(taken)] = poses[taken]
+        choice = best_path(costs, values, self.speed, self.bend)
+        kept = np.isfinite(costs)
+        places = np.nonzero(kept)[0]
+        return values[np.arange(self.count), choice], values[kept], costs[kept], places
+
+    def _proposals(self, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Further candidates and their frames: what follows from the frames on either side, and limbs exchanged."""
+        frames = np.arange(self.count)
+        poses, places = [2.0 * path[1:-1] - path[:-2], 2.0 * path[1:-1] - path[2:]], [frames[2:], frames[:-2]]
+        for one, other in self.puppet.pairs:
+            exchanged = path.copy()
+            exchanged[:, one], exchanged[:, other] = path[:, other], path[:, one]
+            poses.append(exchanged)
+            places.append(frames)
+        return np.concatenate(poses).clip(self.limits[:, 0], self.limits[:, 1]), np.concatenate(places)
+
+
+def _shrunk(masks: np.ndarray, size: int) -> np.ndarray:
+    """Share of each of fewer pixels that masks (T, S, S) cover. Shape is (T, size, size)."""
+    return np.stack([cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) for mask in masks])
+
+
+def _blurred(covers: np.ndarray) -> np.ndarray:
+    return np.stack([cv2.GaussianBlur(cover, (0, 0), 1.2).ravel() for cover in covers])
+
+
+def _angles(skeleton: Skeleton, puppet: Puppet, poses: np.ndarray) -> np.ndarray:
+    """All joints (N, J) of poses (N, P) [rad]: those out of the plane are at e0."""
+    joint_pos = np.tile(skeleton.e0, (len(poses), 1))
+    joint_pos[:, list(puppet.joints)] = poses[:, NUM_ROOT:]
+    return joint_pos
+
+
+def _soles(skeleton: Skeleton, puppet: Puppet, poses: np.ndarray) -> np.ndarray:
+    """Points of the soles of poses (N, P): forward of the root, to its left, above the ground [m]. (N, F, K, 3)."""
+    angles = torch.as_tensor(_angles(skeleton, puppet, poses), dtype=torch.float32)
+    root = torch.eye(4).repeat(len(poses), 1, 1)
+    pitch = torch.as_tensor(poses[:, 2], dtype=torch.float32)
+    root[:, 0, 0], root[:, 0, 2] = pitch.cos(), pitch.sin()
+    root[:, 2, 0], root[:, 2, 2] = -pitch.sin(), pitch.cos()
+    root[:, 2, 3] = torch.as_tensor(poses[:, 1], dtype=torch.float32)
+    return skeleton.soles(root[:, None] @ skeleton.forward(angles)[0]).double().numpy()
+
+
+def _drawn(puppet: Puppet, path: np.ndarray, count: int, stride: int, size: int) -> np.ndarray:
+    """Masks (T, size, size) of the path at the reference's rate."""
+    poses = CubicSpline(np.arange(len(path)) * stride, path)(np.arange(count))
+    parts = np.array_split(poses, -(-count // 64))
+    return np.concatenate([puppet.draw(part, size) > 0.5 for part in parts])
+
+
+def _motion(
+    skeleton: Skeleton,
+    puppet: Puppet,
+    robot: Robot,
+    path: np.ndarray,
+    deviation: np.ndarray,
+    count: int,
+    stride: int,
+    rate: float,
+) -> tuple[dict[str, np.ndarray], float]:
+    """The motion at the reference's rate, and the mean speed [m/s]."""
+    source = np.arange(len(path)) * stride / rate
+    course = CubicSpline(source, path)
+    fine = np.linspace(0.0, source[-1], round(source[-1] * _GROUND_RATE) + 1)
+    soles = _soles(skeleton, puppet, course(fine))
+    moved = progress(soles, _GROUND_RATE)
+    height = on_ground(course(fine)[:, 1], soles[..., 2].min(axis=(1, 2)), _GROUND_RATE)
+    way = np.interp(source, fine, moved.distance), np.interp(source, fine, height)
+    course = CubicSpline(source, np.concatenate([np.stack(way, axis=1), path[:, 2:]], axis=1))
+    times = np.arange(count) / rate
+    values, velocities = course(times), course(times, 1)
+    low, high = puppet.limits.T
+    joint_pos = _angles(skeleton, puppet, values)
+    joint_pos[:, list(puppet.joints)] = joint_pos[:, list(puppet.joints)].clip(low, high)
+    joint_vel, spread_of = np.zeros_like(joint_pos), np.zeros_like(joint_pos)
+    joint_vel[:, list(puppet.joints)] = velocities[:, NUM_ROOT:]
+    nearest = np.rint(np.arange(count) / stride).astype(int).clip(max=len(path) - 1)
+    spread_of[:, list(puppet.joints)] = deviation[nearest, NUM_ROOT:]
+    root_pose, root_vel = np.zeros((count, 7)), np.zeros((count, 6))
+    root_pose[:, 0], root_pose[:, 2] = values[:, 0], values[:, 1]
+    root_pose[:, 4], root_pose[:, 6] = np.sin(0.5 * values[:, 2]), np.cos(0.5 * values[:, 2])
+    root_vel[:, 0], root_vel[:, 2], root_vel[:, 4] = velocities[:, 0], velocities[:, 1], velocities[:, 2]
+    motion = {
+        "joint_names": np.array(skeleton.joint_names),
+        "joint_pos": joint_pos,
+        "joint_vel": joint_vel,
+        "root_pose": root_pose,
+        "root_vel": root_vel,
+        "foot_names": np.array(skeleton.foot_links),
+        "contact": moved.contacts[np.rint(times * _GROUND_RATE).astype(int).clip(max=len(fine) - 1)].astype(float),
+        "deviation": spread_of,
+    }
+    return motion, float(moved.distance[-1] / source[-1])

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""generate.py --lift: what is refused, and a folder that gets its motion (the search itself is tested elsewhere)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from nil_ext.cli import generate
+from nil_ext.cli import lift as command
+from nil_ext.errors import InputError
+from nil_ext.lift.lifting import Lifted
+from nil_ext.reference import Reference
+from nil_ext.tasks.embedded import ASSETS
+
+TASK = "NIL-A1-Walk"
+SKETCH = ASSETS / "references" / TASK
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--lift"], "--lift is not used here: it goes with --video."),
+        (["--video", "a.mp4", "--export", "tracking"], "--export writes the motion that --lift finds: add --lift."),
+        (["--video", "no.mp4", "--lift"], "No such video: no.mp4."),
+        (["--video", str(SKETCH), "--lift"], "knows its motion already: name another folder with --output"),
+        (["--video", str(ASSETS / "references" / "NIL-H1-Walk"), "--lift", "--output", "x"], "was made for H1"),
+    ],
+)
+def test_refusals(arguments: list[str], message: str, monkeypatch):
+    argv = ["--task", TASK, "--device", "cpu", *arguments]
+    monkeypatch.setattr("sys.argv", ["generate.py", *argv])
+    with pytest.raises(InputError, match=message):
+        generate.run(argv)
+
+
+def _found(reference: Reference, iou: float) -> Lifted:
+    """The sketch's own motion as if it had been lifted."""
+    count = len(reference)
+    motion = reference.motion | {"iou": np.full(count, iou), "foot_names": np.array(["foot"])}
+    lost = np.arange(count) if iou < 0.6 else np.zeros(0, dtype=int)
+    about = {"iou": {"mean": iou, "least": iou}, "deviation": 0.01, "speed": 0.5}
+    return Lifted(motion, ("FL_thigh_joint",), 0.5, reference.masks, lost, not len(lost), about)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Half a second of the sketch as a clip whose motion nobody knows."""
+    sketch = Reference.load(SKETCH)
+    return Reference(sketch.frames[:26], sketch.masks[:26], sketch.rate, sketch.meta).save(tmp_path / "clip")
+
+
+def _run(folder: Path, monkeypatch, iou: float, *more: str) -> int | None:
+    reference = Reference.load(SKETCH)
+    motion = {k: v if k == "joint_names" else v[:26] for k, v in reference.motion.items()}
+    known = replace(reference, frames=reference.frames[:26], masks=reference.masks[:26], motion=motion)
+    monkeypatch.setattr(command, "lift", lambda masks, rate, robot, report: _found(known, iou))
+    argv = ["--task", TASK, "--device", "cpu", "--video", str(folder), "--lift", *more]
+    monkeypatch.setattr("sys.argv", ["generate.py", *argv])
+    return generate.run(argv)
+
+
+def test_a_folder_gets_its_motion(folder: Path, monkeypatch, capsys):
+    before = Reference.load(folder)
+    assert _run(folder, monkeypatch, 0.9, "--export", "tracking", "--export", "loco_mujoco") == 0
+    after = Reference.load(folder)
+    np.testing.assert_array_equal(after.masks, before.masks)
+    assert after.motion["joint_pos"].shape == (26, 12)
+    assert after.meta["lift"]["speed"] == 0.5
+    assert "forward speed 0.50 m/s" in capsys.readouterr().out
+    assert cv2.imread(str(folder / "lift.png")) is not None
+    with np.load(folder / "tracking.npz", allow_pickle=False) as file:
+        assert file["body_pos_w"].shape == (26, 17, 3)
+        # the sketch's root is 0.31 m up and its feet stand on the ground
+        assert file["body_pos_w"][0, 0].tolist() == pytest.approx([0.0, 0.0, 0.31], abs=1e-4)
+    with np.load(folder / "loco_mujoco.npz", allow_pickle=False) as file:
+        assert file["qpos"].shape == (26, 19)
+
+
+def test_a_refused_lift_leaves_the_folder_without_a_motion(folder: Path, monkeypatch):
+    with pytest.raises(InputError, match=r"100% of the frames \(0.00 to 0.50 s\)"):
+        _run(folder, monkeypatch, 0.4)
+    assert Reference.load(folder).motion is None
+    assert (folder / "lift.png").is_file()
