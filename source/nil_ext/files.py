@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .errors import InputError
 
 
 @contextmanager
@@ -28,3 +31,18 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_writable(folder: Path) -> None:
+    """See that a folder can be written to, or made; nothing is left behind.
+
+    Raises:
+        InputError: When it cannot.
+    """
+    folder = folder.absolute()
+    try:
+        existing = next(place for place in (folder, *folder.parents) if place.exists())
+        with tempfile.TemporaryFile(dir=existing) as probe:
+            probe.write(b"0" * 4096)
+    except OSError as error:
+        raise InputError(f"Cannot write to '{folder}' ({error.strerror}): name another place.") from error

@@ -95,6 +95,20 @@ def test_runs_that_do_not_belong_together_are_refused(refuse, make_run):
     assert "imitated different references" in line
 
 
+def test_an_output_that_cannot_be_written_is_refused(refuse, make_run, tmp_path: Path):
+    (tmp_path / "file").touch()
+    for output in ("/proc/none", tmp_path / "file" / "below"):
+        line = refuse(evaluate.run, "--task", TASK, "--checkpoint", make_run(output.__str__()[-4:]), "--output", output)
+        assert line.startswith(f"Cannot write to '{output}'") and line.endswith("name another place.")
+
+
+def test_a_control_of_other_settings_is_refused(refuse, make_run):
+    weights = "rewards:\n  video_similarity:\n    weight: 0.0\n  mask_iou:\n    weight: 0.0\n"
+    control = make_run("control", env=weights + "decimation: 5\n")
+    arguments = ("--task", TASK, "--checkpoint", make_run(env="decimation: 10\n"), "--regularisation_only", control)
+    assert "differ in env.decimation" in refuse(evaluate.run, *arguments)
+
+
 def test_a_control_that_did_imitate_is_refused(refuse, make_run):
     control = make_run("control", env="rewards:\n  video_similarity:\n    weight: 0.0\n  mask_iou:\n    weight: 1.0\n")
     arguments = ("--task", TASK, "--checkpoint", make_run(), "--regularisation_only", control)
@@ -114,7 +128,9 @@ def hashes(folder: Path) -> dict[str, str]:
 def evaluated(scripts, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A run of a moment, judged twice: three episodes in batches of two, from wherever."""
     cwd = tmp_path_factory.mktemp("user")
-    arguments = ("--num_envs", 2, *SMALL, "env.commands.reference.code_size=4")
+    # trained on the regularisation alone, so that it may be its own control
+    weights = ("env.rewards.video_similarity.weight=0", "env.rewards.mask_iou.weight=0")
+    arguments = ("--num_envs", 2, *SMALL, "env.commands.reference.code_size=4", *weights)
     scripts.run("train.py", "--max_iterations", 1, "--no_evaluation", *arguments, cwd=cwd)
     [folder] = (cwd / "logs" / "nil_ext" / "nil_h1_walk").iterdir()
     before = hashes(folder)
@@ -122,6 +138,7 @@ def evaluated(scripts, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamesp
     first = scripts.run("evaluate.py", "--checkpoint", folder, *options, cwd=cwd)
     default = folder / "evaluation" / "model_1"
     others = ("--output", cwd / "again", "--compare", default, "--report", "--name", "again")
+    others += ("--regularisation_only", folder)
     second = scripts.run("evaluate.py", "--checkpoint", folder, *options, *others, cwd=cwd)
     return SimpleNamespace(
         folder=folder, default=default, again=cwd / "again", out=first.stdout, second=second.stdout, before=before
@@ -136,6 +153,8 @@ def test_the_same_evaluation_twice_is_the_same_file(evaluated: SimpleNamespace):
     for content in (first, second):
         assert content["about"].pop("commit")  # somebody may commit in between
     assert (first.pop("name"), second.pop("name")) == (evaluated.folder.name, "again")
+    for part in ("summary", "episodes"):  # the policy is its own control, as it was trained on the regularisation
+        assert second[part].pop("regularisation only") == second[part]["policy"]
     assert first == second
 
 

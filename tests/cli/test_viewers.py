@@ -18,16 +18,17 @@ from isaaclab.app.sim_launcher import validate_launch
 from nil_ext.cli import play, session, viewers
 from nil_ext.cli.session import find_checkpoint
 from nil_ext.errors import InputError
+from nil_ext.rl.runners.checkpoint import write_checkpoint
 
 TASK = "NIL-H1-Walk"
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """A file where a checkpoint is looked for; it is read only once the simulation runs."""
+    """A checkpoint that does not say what it was trained for; its networks are loaded once the simulation runs."""
     path = tmp_path / "run" / "model_1.pt"
     path.parent.mkdir()
-    path.touch()
+    write_checkpoint({"infos": None}, path)
     return path
 
 

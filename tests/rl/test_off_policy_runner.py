@@ -165,6 +165,19 @@ def test_without_its_replay_a_resumed_run_waits_for_a_new_one(point_mass, train_
     assert resumed.alg.gradient_steps > runner.alg.gradient_steps
 
 
+def test_a_run_with_another_reward_leaves_the_replay_behind(point_mass, train_cfg, tmp_path, capsys):
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    runner.learn(20)
+    assert (tmp_path / "replay.pt").exists()
+    other = OffPolicyRunner(point_mass, copy.deepcopy(train_cfg))
+    other.load(str(tmp_path / "model_20.pt"))
+    other.leave_replay("Another reward")
+    assert "Another reward" in capsys.readouterr().out
+    other.learn(3)  # 240 transitions of its own, of the 320 it waits for
+    assert len(other.alg.replay) == 240
+    assert other.alg.gradient_steps == runner.alg.gradient_steps
+
+
 def test_exports_equal_the_policy(point_mass, train_cfg, tmp_path):
     onnx_reference = pytest.importorskip("onnx.reference")
     runner = OffPolicyRunner(point_mass, train_cfg)

@@ -22,6 +22,7 @@ from isaaclab_tasks.utils import resolve_task_config, setup_preset_cli
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
 
 from ..errors import InputError
+from ..tasks.walk.register import BASELINES, IMITATION, REWARDS, TASK
 from .machine import require_runnable
 from .own_robot import own_task
 
@@ -61,7 +62,14 @@ def parse_args(parser: argparse.ArgumentParser, argv: list[str], agent: bool = T
             "--agent",
             default="bro",
             type=lambda name: name if name.endswith(_AGENT_SUFFIX) else name + _AGENT_SUFFIX,
-            help="Agent of the task: bro (default), bro_reference or rsl_rl; Isaac Lab's *_cfg_entry_point works too.",
+            help="Agent of the task: bro (default), bro_reference, rsl_rl, or a baseline: amp, gaifo, bco; Isaac Lab's "
+            "*_cfg_entry_point works too.",
+        )
+        parser.add_argument(
+            "--reward",
+            choices=REWARDS,
+            help="What the policy learns from: imitation (default), tracking: joint angles of a sketch or a lifted "
+            "clip, without rendering, or task: the Expert, by the Env. Reward.",
         )
     add_frontend_args(parser)
     add_launcher_args(parser)
@@ -71,13 +79,27 @@ def parse_args(parser: argparse.ArgumentParser, argv: list[str], agent: bool = T
         raise InputError(f"Unknown option '{option}': {hint}.")
     set_hydra_args(rest)
     args.task = _known_task(own_task(args))
+    if agent and args.reward is not None and is_baseline(args.agent):
+        raise InputError(f"--reward {args.reward}: a baseline learns from its trajectories; leave --reward out.")
     if agent and args.num_envs is not None and args.num_envs < 1:
         raise InputError(f"--num_envs {args.num_envs} leaves nothing to simulate: give at least 1.")
     return args
 
 
-def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False) -> tuple:
+def is_baseline(agent: str) -> bool:
+    """Whether an agent learns from an expert's trajectories, whatever the environment pays."""
+    return agent.removesuffix(_AGENT_SUFFIX) in BASELINES
+
+
+def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False, reward: str | None = None) -> tuple:
     """Settings of the task and of its agent, with presets and overrides applied.
+
+    Args:
+        args: what the script was called with.
+        agent: the agent's key.
+        play_mode: whether to play.
+        reward: what a policy of this environment learns from; default: what ``--reward`` says. A baseline is trained in
+            the Expert's environment, whose reward it does not see.
 
     Raises:
         InputError: When a preset, an override or the agent's key does not fit, or this machine cannot run it.
@@ -88,6 +110,9 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False) 
             f"Task '{args.task}' has no agent '{agent.removesuffix(_AGENT_SUFFIX)}': choose one of "
             f"{', '.join(name for name in known if name != 'env')}."
         )
+    if reward is None:
+        reward = TASK if is_baseline(agent) else getattr(args, "reward", None) or IMITATION
+    gym.spec(args.task).kwargs["reward"] = reward
     try:
         env_cfg, agent_cfg = resolve_task_config(args.task, agent, play_mode=play_mode)
     except (ValueError, KeyError, AttributeError, TypeError) as error:

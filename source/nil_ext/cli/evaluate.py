@@ -17,6 +17,7 @@ from ..evaluation import METRICS, Evaluation, Rollout, Yardstick, judge_episodes
 from ..evaluation.compare import comparison
 from ..evaluation.mocap import MocapClip, load_mocap, shared_joints
 from ..evaluation.results import CSV_FILE, JSON_FILE, POLICY, TABLE_FILE, VIDEO_FILE
+from ..files import require_writable
 from ..rl.runners.checkpoint import read_checkpoint
 from ..tasks.embedded import describe
 from .common import parse_args, resolve_cfgs, run_main
@@ -48,6 +49,7 @@ def run(argv: list[str]) -> None:
         from ..evaluation.report import write_report
 
         path = Path(args.output).expanduser() if args.output else evaluations[0].folder
+        require_writable(path)
         write_report(evaluations, path / REPORT_FILE)
         print(f"[nil_ext] Report: {path / REPORT_FILE}")
 
@@ -94,6 +96,7 @@ def _evaluate(args: argparse.Namespace, argv: list[str]) -> Evaluation:
     mocap = load_mocap(args.mocap, env_cfg.commands.reference.robot) if args.mocap else None
     args.num_envs = _environments(args, argv, env_cfg)
     output = Path(args.output).expanduser() if args.output else _default_folder(runs)
+    require_writable(output)
     for entry in runs:
         print(f"[nil_ext] Checkpoint: {entry.checkpoint}")
     print(f"[nil_ext] Reference: {describe(reference)}")
@@ -125,10 +128,8 @@ def _candidates(args: argparse.Namespace, argv: list[str]) -> _Candidates:
     control = find(args.regularisation_only) if args.regularisation_only else None
     if control is not None:
         _require_regularisation_only(control)
-    agent = runs[0].metadata.get("agent", args.agent)
-    if agent != args.agent and "--agent" not in {token.partition("=")[0] for token in argv}:
-        args.agent = agent
-        env_cfg, agent_cfg = resolve_cfgs(args, agent)
+        same_settings([runs[0], control])
+    env_cfg, agent_cfg = runs[0].resolve(args, argv)
     chosen = {token.partition("=")[0] for token in argv if "=" in token}
     runs[0].adopt(env_cfg, agent_cfg, chosen | ({"env.commands.reference.path"} if args.reference else set()))
     return _Candidates(runs, control, env_cfg, agent_cfg)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from isaaclab.envs.mdp import JointPositionActionCfg
 from isaaclab.utils.string import resolve_matching_names_values
 
 from ..rl.policy_file import pack_table, write_contract
@@ -69,8 +68,13 @@ def _by_joint(values: float | dict[str, float], joint_names: list[str]) -> list[
 
 def _observations(session: Session) -> list[dict]:
     """Name, size and factor of each term, in the order of the policy's input."""
-    terms = session.env.unwrapped.cfg.observations.policy
-    scales = {name: getattr(terms, name).scale for name, _ in session.runner.infos["observations"]}
+    groups = [
+        getattr(session.env.unwrapped.cfg.observations, name) for name in session.runner.cfg["obs_groups"]["actor"]
+    ]
+    scales = {
+        name: next(getattr(group, name).scale for group in groups if hasattr(group, name))
+        for name, _ in session.runner.infos["observations"]
+    }
     return [
         {"name": name, "size": size, "scale": 1.0 if scales[name] is None else float(scales[name])}
         for name, size in session.runner.infos["observations"]
@@ -88,5 +92,9 @@ def _action(session: Session) -> dict:
         term.process_actions(torch.full_like(term.raw_actions, action))
         values.append(term.processed_actions[0].clone())
     offset, end = values
-    kind = "position" if isinstance(term.cfg, JointPositionActionCfg) else "torque"
-    return {"kind": kind, "scale": (end - offset).tolist(), "offset": offset.tolist(), "clip": 1.0}
+    return {
+        "kind": session.runner.infos["action"],
+        "scale": (end - offset).tolist(),
+        "offset": offset.tolist(),
+        "clip": 1.0,
+    }

@@ -8,14 +8,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import gymnasium as gym
+
 from isaaclab.envs.utils.video_recorder_cfg import VideoRecorderCfg
 from isaaclab_rl.entrypoints.common import add_video_args, apply_video_recording, video_playback_steps
 
 from ..errors import InputError
+from ..tasks.walk.register import IMITATION
 from .common import parse_args, resolve_cfgs, run_main
 from .export import export_policy
 from .judge import judge
-from .session import find_checkpoint, load_checkpoint, open_session, output_folder
+from .record import record_rollouts, require_nothing_else, rollouts_file
+from .recorded_run import RecordedRun
+from .session import find_checkpoint, load_checkpoint, open_session, output_folder, require_fitting
 from .viewers import show, viewer_cfgs
 
 
@@ -31,26 +36,40 @@ def run(argv: list[str]) -> None:
     )
     parser.add_argument("--steps", type=int, help="End playing after so many control steps; default: at Ctrl-C.")
     parser.add_argument("--follow", type=int, default=0, help="Number of the robot that the viewer's camera follows.")
-    parser.add_argument("--record", type=Path, help="With --viz rerun or viser: write what it shows (.rrd, .viser).")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        help="Write an episode of each robot as trajectories (.npz, or a folder); with --viz rerun or viser what it "
+        "shows (.rrd, .viser).",
+    )
     parser.add_argument("--real-time", action="store_true", help="Play no faster than real time.")
     add_video_args(parser, action="play")
     args = parse_args(parser, argv)
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent, play_mode=True)
     _require_sensible(args, env_cfg)
-    checkpoint = find_checkpoint(args.checkpoint, agent_cfg.experiment_name, args.task, args.agent)
+    selector = args.checkpoint
+    if selector is None and (gym.spec(args.task).kwargs["reward"] != IMITATION or not args.agent.startswith("bro")):
+        selector = "latest"  # the policy that comes with a task is NIL's
+    checkpoint = find_checkpoint(selector, agent_cfg.experiment_name, args.task, args.agent)
+    env_cfg, agent_cfg = RecordedRun.of(checkpoint, args.task).resolve(args, argv, play_mode=True)
     folder = output_folder(checkpoint, args.task)
     print(f"[nil_ext] Checkpoint: {checkpoint}")
     playing = bool(args.visualizer) or args.video
-    env_cfg.sim.visualizer_cfgs = viewer_cfgs(args.visualizer or [], args.record)
+    rollouts = rollouts_file(args.record, args.task)
+    require_nothing_else(rollouts, playing)
+    env_cfg.sim.visualizer_cfgs = viewer_cfgs(args.visualizer or [], None if rollouts else args.record)
     if args.video:
         env_cfg.video_recorders = [VideoRecorderCfg(source=_video_source(args.visualizer or []))]
         apply_video_recording(env_cfg, str(folder), args, subdir="play", checkpoint_path=str(checkpoint))
+    require_fitting(checkpoint, env_cfg)
     with open_session(args, env_cfg, agent_cfg, None) as session:
         load_checkpoint(session, checkpoint)
         policy = session.runner.get_inference_policy(device=session.env.device)
         export_policy(session, folder / "exported")
         print(f"[nil_ext] Exported policy.pt and policy.onnx to {folder / 'exported'}")
-        if playing:
+        if rollouts is not None:
+            record_rollouts(session, policy, rollouts)
+        elif playing:
             steps = args.steps if args.steps is not None else video_playback_steps(args, env_cfg)
             show(session, policy, steps, real_time=args.real_time, follow=args.follow)
         else:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,8 @@ from isaaclab_rl.entrypoints.common import RUN_MANIFEST_FILENAME, RUN_MANIFEST_V
 from ..errors import InputError
 from ..reference import Reference
 from ..tasks.embedded import load_reference
+from ..tasks.walk.register import TASK
+from .common import resolve_cfgs
 
 ENV_SETTINGS = (
     ("decimation",),
@@ -103,6 +106,19 @@ class RecordedRun:
             )
         return cls(checkpoint, manifest, env, agent)
 
+    def resolve(self, args: argparse.Namespace, argv: list[str], play_mode: bool = False) -> tuple:
+        """Settings of task and agent with the run's own agent and reward, which ``args`` then name too.
+
+        Raises:
+            InputError: When the command line names another reward, or settings do not fit.
+        """
+        reward = self.metadata.get("reward")
+        if reward is not None and args.reward not in (None, reward):
+            raise InputError(f"Run '{self.folder}' learned from the {reward} reward: leave --reward {args.reward} out.")
+        if "--agent" not in {token.partition("=")[0] for token in argv}:
+            args.agent = self.metadata.get("agent", args.agent)
+        return resolve_cfgs(args, args.agent, play_mode, reward)
+
     def adopt(self, env_cfg, agent_cfg, chosen: set[str]) -> None:
         """Bring settings to what the run was trained with.
 
@@ -156,6 +172,8 @@ class RecordedRun:
                 f"Run '{self.folder}' imitated '{cfg.path}', which is not there: name the file with --reference."
             )
         reference = load_reference(cfg.path, cfg.task, cfg.robot)
+        if self.metadata.get("reward") == TASK:  # the Expert and the baselines imitated none
+            return reference
         digest = self.metadata.get("reference", reference.digest)
         if not given and digest != reference.digest:
             raise InputError(

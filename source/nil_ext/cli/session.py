@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import gymnasium as gym
 
+from isaaclab.envs.mdp import JointPositionActionCfg
 from isaaclab_rl.entrypoints.common import (
     CHECKPOINT_SELECTORS,
     apply_env_overrides,
@@ -35,13 +36,17 @@ from isaaclab_rl.rsl_rl import (
 
 from ..errors import InputError
 from ..perception.encoders import require_encoder
-from ..rl.runners.checkpoint import last_checkpoint
+from ..rl.imitation.states import state_names
+from ..rl.runners import OffPolicyRunner
+from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
 from ..tasks.embedded import ASSETS
+from ..tasks.walk.register import IMITATION
 from .common import simulation
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
 
+    from ..rl.imitation import Trajectories
     from ..tasks.imitation_env_cfg import ImitationEnvCfg
     from ..tasks.mdp import ReferenceCommand
 
@@ -62,9 +67,21 @@ class Session:
 
 @contextlib.contextmanager
 def open_session(
-    args: argparse.Namespace, env_cfg: ImitationEnvCfg, agent_cfg: RslRlBaseRunnerCfg, log_dir: Path | None
+    args: argparse.Namespace,
+    env_cfg: ImitationEnvCfg,
+    agent_cfg: RslRlBaseRunnerCfg,
+    log_dir: Path | None,
+    trajectories: Trajectories | None = None,
 ) -> Iterator[Session]:
-    """Launch the simulation, make the environment and its runner; close them at the end, come what may."""
+    """Launch the simulation, make the environment and its runner; close them at the end, come what may.
+
+    Args:
+        args: what the script was called with.
+        env_cfg: settings of the environment.
+        agent_cfg: settings of the agent.
+        log_dir: folder of the run; None where nothing is trained.
+        trajectories: what a baseline learns from.
+    """
     from rsl_rl.utils import resolve_callable
 
     require_encoder(env_cfg.commands.reference.encoder, env_cfg.commands.reference.encoder_weights)
@@ -78,35 +95,75 @@ def open_session(
         env = create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=False)
         cleanup.callback(lambda: close_env(env))
         env = RslRlVecEnvWrapper(env, clip_actions=1.0)
-        runner_class = resolve_callable(agent_cfg.class_name)
-        runner = runner_class(env, agent_cfg.to_dict(), str(log_dir) if log_dir else None, agent_cfg.device)
         reference = env.unwrapped.command_manager.get_term("reference")
+        settings = runner_settings(env, agent_cfg, trajectories)
+        runner_class = resolve_callable(agent_cfg.class_name)
+        runner = runner_class(env, settings, str(log_dir) if log_dir else None, agent_cfg.device)
         runner.infos = {
             "task": args.task,
-            "robot": reference.cfg.robot,
+            "reward": gym.spec(args.task).kwargs["reward"],
+            **control_contract(env_cfg),
             "joint_names": list(reference.robot.joint_names),
-            "observations": _observation_contract(env),
-            "control_rate": 1.0 / env.unwrapped.step_dt,
+            "observations": _observation_contract(env, agent_cfg.obs_groups["actor"]),
         }
         runner.reward_terms = env.unwrapped.reward_manager.get_active_iterable_terms
         yield Session(env, runner, reference, gym.spec(args.task).kwargs["robot_entry_point"])
+
+
+def control_contract(env_cfg: ImitationEnvCfg) -> dict:
+    """What a policy controls, as far as the settings tell: robot, steps per second [Hz], kind of action."""
+    position = isinstance(env_cfg.actions.joints, JointPositionActionCfg)
+    return {
+        "robot": env_cfg.commands.reference.robot,
+        "control_rate": 1.0 / (env_cfg.sim.dt * env_cfg.decimation),
+        "action": "position" if position else "torque",
+    }
+
+
+def require_fitting(path: Path, env_cfg: ImitationEnvCfg) -> None:
+    """Hold a checkpoint against the settings, before a simulator starts.
+
+    Raises:
+        InputError: When it cannot be read, or was trained for another robot, control rate or kind of action.
+    """
+    _require_same(path, read_checkpoint(path, "cpu").get("infos"), control_contract(env_cfg))
+
+
+def runner_settings(
+    env: RslRlVecEnvWrapper, agent_cfg: RslRlBaseRunnerCfg, trajectories: Trajectories | None = None
+) -> dict:
+    """What a runner takes: the agent's settings, and for a baseline the expert in the environment's columns."""
+    settings = agent_cfg.to_dict()
+    if settings["algorithm"].pop("trajectories", None) is not None:  # a baseline
+        columns = state_names(env.unwrapped.scene["robot"].joint_names)
+        expert = trajectories and trajectories.transitions(columns, 1.0 / env.unwrapped.step_dt)
+        settings["algorithm"]["expert"] = expert
+    return settings
 
 
 def load_checkpoint(session: Session, path: Path) -> None:
     """Load a checkpoint and hold it against the environment.
 
     Raises:
-        InputError: When it was trained for another robot, other observations or another control rate.
+        InputError: When it was trained for another robot, other observations, another control rate or kind of action.
     """
-    mine = dict(session.runner.infos)
+    mine = {key: value for key, value in session.runner.infos.items() if key not in ("task", "reward")}
     try:
         theirs = session.runner.load(str(path))
     except RuntimeError as error:  # shapes that do not fit
         raise InputError(f"Checkpoint '{path}' does not fit this task: {str(error).splitlines()[0]}") from error
-    for key in ("robot", "joint_names", "observations", "control_rate"):
-        if theirs and theirs.get(key) != mine[key]:
+    _require_same(path, theirs, mine)
+    learned_from, reward = (theirs or {}).get("reward", IMITATION), session.runner.infos["reward"]
+    if learned_from != reward and isinstance(session.runner, OffPolicyRunner):
+        session.runner.leave_replay(f"The checkpoint learned from the {learned_from} reward, this run from {reward}")
+
+
+def _require_same(path: Path, theirs: dict | None, mine: dict) -> None:
+    """Refuse a checkpoint whose contract differs; rsl_rl's own runner writes none, and the first ones no action."""
+    for key, value in mine.items():
+        if theirs and theirs.get(key, value if key == "action" else None) != value:
             raise InputError(
-                f"Checkpoint '{path}' has other {key} ({theirs.get(key)}) than this environment ({mine[key]}): give "
+                f"Checkpoint '{path}' has other {key} ({theirs.get(key)}) than this environment ({value}): give "
                 "the task, profile and physics it was trained with."
             )
 
@@ -224,8 +281,11 @@ def find_checkpoint(selector: str | None, experiment: str, task: str, agent: str
         ) from error
 
 
-def _observation_contract(env: RslRlVecEnvWrapper) -> list[list]:
+def _observation_contract(env: RslRlVecEnvWrapper, groups: list[str]) -> list[list]:
     """Names and sizes of the policy's observations, in order; needed by whoever deploys it."""
     manager = env.unwrapped.observation_manager
-    names, sizes = manager.active_terms["policy"], manager.group_obs_term_dim["policy"]
-    return [[name, int(size[-1])] for name, size in zip(names, sizes, strict=True)]
+    return [
+        [name, int(size[-1])]
+        for group in groups
+        for name, size in zip(manager.active_terms[group], manager.group_obs_term_dim[group], strict=True)
+    ]

@@ -13,24 +13,38 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import gymnasium as gym
 import torch
 
 from isaaclab.cli.multigpu import MultiGpuLauncherCfg, run_multigpu_cli
 from isaaclab_rl.entrypoints.common import dump_train_configs, show_run_summary, startup_screen, write_run_manifest
 
 from ..errors import InputError
+from ..rl.imitation import Trajectories, load_trajectories
 from ..rl.runners import OffPolicyRunner
 from ..tasks.embedded import describe, load_reference
-from .common import parse_args, resolve_cfgs, run_main
+from .common import is_baseline, parse_args, resolve_cfgs, run_main
 from .judge import judge
 from .own_robot import record_robot
-from .session import LIBRARY, Session, find_checkpoint, load_checkpoint, open_session, rank, run_folder
+from .session import (
+    LIBRARY,
+    Session,
+    find_checkpoint,
+    load_checkpoint,
+    open_session,
+    rank,
+    require_fitting,
+    run_folder,
+)
 
 
 def run(argv: list[str]) -> int:
     """Train, evaluate, and say where everything is."""
     parser = argparse.ArgumentParser(description="Train a policy that imitates a reference video.")
     parser.add_argument("--reference", help="Video file or prepared folder; default: the task's embedded sketch.")
+    parser.add_argument(
+        "--trajectories", help="An expert's, for the baselines: LocoMuJoCo's or recorded (.npz, folder)."
+    )
     parser.add_argument("--checkpoint", help="Go on from a checkpoint: a file, a run folder, 'latest' or 'best'.")
     parser.add_argument("--run_name", default="", help="Suffix of the run's log folder.")
     parser.add_argument("--max_iterations", type=int, help="End after so many iterations.")
@@ -51,28 +65,34 @@ def run(argv: list[str]) -> int:
             if not hasattr(agent_cfg, name):
                 raise InputError(f"--{name}: agent '{args.agent}' has no such budget; use --max_iterations.")
             setattr(agent_cfg, name, getattr(args, name))
+    trajectories = _trajectories(args, env_cfg, agent_cfg)
     reference = load_reference(env_cfg.commands.reference.path, task, env_cfg.commands.reference.robot)
     print(f"[nil_ext] Reference: {describe(reference)}")
     checkpoint = (
         find_checkpoint(args.checkpoint, agent_cfg.experiment_name, task, args.agent) if args.checkpoint else None
     )
+    if checkpoint is not None:
+        require_fitting(checkpoint, env_cfg)
     with (
         run_folder(agent_cfg.experiment_name, args.run_name or agent_cfg.run_name, args.run_timestamp) as log_dir,
         startup_screen(args, num_stages=2) as screen,
     ):
         show_run_summary(screen, args, env_cfg, library=LIBRARY, action="train")
         screen.stage("Launching simulation")
-        with open_session(args, env_cfg, agent_cfg, log_dir) as session:
+        with open_session(args, env_cfg, agent_cfg, log_dir, trajectories) as session:
             if checkpoint is not None:
                 load_checkpoint(session, checkpoint)
             source = reference.meta["source"]["kind"]
             encoder = session.reference.similarity.encoder.manifest()
             about = {
                 "agent": args.agent,
+                "reward": gym.spec(task).kwargs["reward"],
                 "reference": reference.digest,
                 "source": source,
                 "encoder": json.dumps(encoder),
             }
+            if trajectories is not None:
+                about["trajectories"] = trajectories.digest
             print(f"[nil_ext] Encoder: {encoder['name']} ({encoder['reason']})")
             if rank(args) == 0:
                 write_run_manifest(str(log_dir), library=LIBRARY, task=task, metadata=about)
@@ -95,6 +115,26 @@ def run(argv: list[str]) -> int:
                 print(f"[nil_ext] Video: {video}")
     print(f"[nil_ext] Done. Play it: {sys.argv[0].replace('train.py', 'play.py')} --task {task} --checkpoint {log_dir}")
     return 0
+
+
+def _trajectories(args: argparse.Namespace, env_cfg, agent_cfg) -> Trajectories | None:
+    """What a baseline learns from, read before anything starts; its path is kept in the agent's settings."""
+    if not is_baseline(args.agent):
+        if args.trajectories:
+            raise InputError("--trajectories is for the baselines: choose --agent amp, gaifo or bco, or leave it out.")
+        return None
+    settings = agent_cfg.algorithm
+    if args.trajectories:
+        settings.trajectories = str(Path(args.trajectories).expanduser().absolute())
+    if not settings.trajectories:
+        raise InputError(
+            f"--agent {args.agent.partition('_')[0]} learns from an expert: name its trajectories with --trajectories, "
+            "a LocoMuJoCo file (.npz) or what scripts/play.py --record wrote."
+        )
+    trajectories = load_trajectories(settings.trajectories, env_cfg.commands.reference.robot)
+    trajectories.require_rate(1.0 / (env_cfg.sim.dt * env_cfg.decimation))
+    print(f"[nil_ext] Trajectories: {trajectories.describe()}")
+    return trajectories
 
 
 def _launch_processes(argv: list[str]) -> int:

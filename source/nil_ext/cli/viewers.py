@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import pkgutil
 import socket
 import time
 from collections.abc import Callable
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 RECORDINGS = {"rerun": ".rrd", "viser": ".viser"}
 """Viewers that can write what they show to a file, and the file's ending."""
 
-_BESIDE = (1.2, -3.4, 0.7)
-"""From the point that the camera looks at to the camera [m]: beside the robot like the task's, a little ahead."""
+_BESIDE = (0.55, -1.55, 0.3)
+"""From the point that the camera looks at to the camera, in the robot's extents: beside it like the task's camera, a
+little ahead. H1: 3.4 m away."""
 
 
 def viewer_cfgs(names: list[str], record: Path | None) -> list[VisualizerCfg]:
@@ -103,10 +105,10 @@ def show(
 
 def _look_at(session: Session, follow: int) -> None:
     """Point every viewer's camera at a robot."""
-    reference = session.reference
-    x, y, _ = reference.robot.data.root_pos_w.torch[follow].tolist()
-    target = (x, y, reference.cfg.camera_height)
-    eye = tuple(at + away for at, away in zip(target, _BESIDE, strict=True))
+    framing = pkgutil.resolve_name(session.robot_entry_point).camera
+    x, y, _ = session.reference.robot.data.root_pos_w.torch[follow].tolist()
+    target = (x, y, framing.height)
+    eye = tuple(at + framing.extent * away for at, away in zip(target, _BESIDE, strict=True))
     session.env.unwrapped.sim.set_camera_view(eye, target)
 
 

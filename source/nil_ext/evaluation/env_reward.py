@@ -1,7 +1,10 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""LocoMuJoCo's task reward (0.4.1), by which the paper compares methods. Never part of what a policy learns from."""
+"""LocoMuJoCo's task reward (0.4.1), by which the paper compares methods.
+
+No policy learns from it but the Expert, the upper bound that methods are held against (``--reward task``).
+"""
 
 from __future__ import annotations
 

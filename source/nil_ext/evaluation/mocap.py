@@ -38,8 +38,8 @@ class MocapClip:
     """Uninterrupted trajectories at :data:`CLIP_RATE`, each (T, J) [rad] and longer than :data:`WINDOW`."""
 
 
-def load_mocap(path: str | Path, robot: str) -> MocapClip:
-    """Read a trajectory (.npz with ``q_<joint>`` and, for several clips, ``split_points``).
+def read_mocap(path: str | Path, robot: str) -> tuple[dict[str, np.ndarray], list[int]]:
+    """Read a LocoMuJoCo file: its arrays, and where its second and further clips begin.
 
     Raises:
         InputError: When the file is none, or has joints that the robot's table does not know.
@@ -49,21 +49,34 @@ def load_mocap(path: str | Path, robot: str) -> MocapClip:
         raise InputError(f"No such mocap file: '{path}'. Give one of LocoMuJoCo's trajectories (.npz).")
     try:
         with np.load(path, allow_pickle=False) as file:
-            angles = {key[2:]: file[key] for key in file.files if key.startswith("q_")}
+            arrays = {key: file[key] for key in file.files if key.startswith(("q_", "dq_"))}
             cuts = [int(cut) for cut in file["split_points"]][1:-1] if "split_points" in file.files else []
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(
             f"'{path}' is no mocap file ({error}): give one of LocoMuJoCo's trajectories (.npz)."
         ) from error
     known = MOCAP_JOINTS.get(robot, {})
-    unknown = sorted(set(angles) - ROOT_COORDINATES - set(known))
+    joints = {key.removeprefix("q_") for key in arrays if key.startswith("q_")}
+    unknown = sorted(joints - ROOT_COORDINATES - set(known))
     if unknown:
         raise InputError(
             f"'{path}' has joints that {robot} does not have ({', '.join(unknown)}): give a trajectory of this robot."
         )
-    names = {known[name]: name for name in angles if known.get(name)}
-    if not names:
+    if not any(known.get(name) for name in joints):
         raise InputError(f"'{path}' holds no joint angles (q_<joint>) of {robot}: give a trajectory of this robot.")
+    return arrays, cuts
+
+
+def load_mocap(path: str | Path, robot: str) -> MocapClip:
+    """Read the joint angles of a trajectory (.npz with ``q_<joint>`` and, for several clips, ``split_points``).
+
+    Raises:
+        InputError: When the file is none, is too short, or has joints that the robot's table does not know.
+    """
+    arrays, cuts = read_mocap(path, robot)
+    known = MOCAP_JOINTS.get(robot, {})
+    angles = {key.removeprefix("q_"): values for key, values in arrays.items() if key.startswith("q_")}
+    names = {known[name]: name for name in angles if known.get(name)}
     motion = np.stack([angles[name] for name in names.values()], axis=1)
     pieces = tuple(piece for piece in np.split(motion, cuts) if len(piece) > WINDOW * CLIP_RATE)
     if not pieces:

@@ -269,14 +269,14 @@ class BroCpuRunnerCfg(BroRunnerCfg):
     actor: BroActorCfg = BroActorCfg(hidden_dims=[128, 128], distribution_cfg=TanhGaussianCfg(mean_gain=0.01))
     """The policy (trials: width 128). It begins by holding the start pose, from which there is something to learn."""
 
-    critic: BroCriticCfg = BroCriticCfg(hidden_dims=[128, 128], num_quantiles=25)
-    """The critics (trials: width 128). 25 quantiles cost no more than 10."""
+    critic: BroCriticCfg = BroCriticCfg(hidden_dims=[128, 128], num_quantiles=10)
+    """The critics (trials: width 128, 10 quantiles)."""
 
     algorithm: BroAlgorithmCfg = BroAlgorithmCfg(
         n_step=3,
         gamma=0.92,
         batch_size=256,
-        updates_per_step=16.0,
+        updates_per_step=8.0,
         warmup_transitions=2_560,
         warmup_range=0.3,
         replay_size=500_000,

@@ -113,7 +113,21 @@ class ObservationsCfg:
         reference = ObservationTermCfg(func=mdp.generated_commands, params={"command_name": "reference"}, scale=0.5)
         phase = ObservationTermCfg(func=mdp.reference_phase)
 
+    @configclass
+    class StateCfg(ObservationGroupCfg):
+        """The robot's state as trajectories know it, unscaled; names and order: ``nil_ext.rl.imitation.states``."""
+
+        root_height = ObservationTermCfg(func=mdp.base_pos_z)
+        gravity = ObservationTermCfg(func=mdp.projected_gravity)
+        root_lin_vel = ObservationTermCfg(func=mdp.base_lin_vel)
+        root_ang_vel = ObservationTermCfg(func=mdp.base_ang_vel)
+        absolute_joint_pos = ObservationTermCfg(func=mdp.joint_pos)
+        """Not from e0, as the policy's ``joint_pos``: an exported policy's contract has to tell them apart."""
+        joint_vel = ObservationTermCfg(func=mdp.joint_vel)
+
     policy: PolicyCfg = PolicyCfg()
+    state: StateCfg | None = None
+    """What the baselines compare with an expert's trajectories; see :meth:`ImitationEnvCfg.set_task_reward`."""
 
 
 @configclass
@@ -134,6 +148,12 @@ class RewardsCfg:
     joint_velocity = RewardTermCfg(func=mdp.joint_velocity, weight=-1.0)
     foot_slip = RewardTermCfg(func=mdp.FootSlip, weight=-1.0)
     torso_tilt = RewardTermCfg(func=mdp.torso_tilt, weight=-1.0)
+    env_reward: RewardTermCfg | None = None
+    """What the Expert learns from instead; see :meth:`ImitationEnvCfg.set_task_reward`."""
+    tracking_joint_pos: RewardTermCfg | None = None
+    tracking_joint_vel: RewardTermCfg | None = None
+    tracking_root_vel: RewardTermCfg | None = None
+    """What is learned from instead where joint angles are known; see :meth:`ImitationEnvCfg.set_tracking_reward`."""
     heading = RewardTermCfg(func=mdp.heading_error, weight=0.0)
     """Not in the paper, hence 0; see the profile."""
     alive = RewardTermCfg(func=mdp.is_alive, weight=0.0)
@@ -228,6 +248,42 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         # a bad policy pays more in penalties than it earns, which would make falling the best thing to do
         self.rewards.alive.weight = 0.2
         self.rewards.heading.weight = -1.0
+
+    def set_task_reward(self, robot: Robot) -> None:
+        """The Expert's environment (``--reward task``), which the baselines share: the Env. Reward and nothing else.
+
+        Robot, physics, actions, limits and episodes stay. There is no reference to see, so the policy observes
+        proprioception alone (the wanted speed is always the same), every episode starts at e0, and nothing is filmed
+        but where an evaluation asks for it. The penalties are still logged, with weight 0: an upper bound of the Env.
+        Reward pays for nothing else.
+        """
+        for name in ("joint_torque", "action_change", "joint_velocity", "foot_slip", "torso_tilt", "heading", "alive"):
+            getattr(self.rewards, name).weight = 0.0
+        self.rewards.video_similarity = self.rewards.mask_iou = None
+        params = {"kind": robot.env_reward.kind, "speed": robot.env_reward.speed}
+        self.rewards.env_reward = RewardTermCfg(func=mdp.task_reward, weight=1.0, params=params)
+        self.observations.policy.reference = self.observations.policy.phase = None
+        self.observations.state = ObservationsCfg.StateCfg()
+        self.commands.reference.filmed = False
+        self.commands.reference.start_along_reference = 0.0
+        self.commands.reference.lost_below = 0.0
+
+    def set_tracking_reward(self) -> None:
+        """Follow the reference's joint angles and speed instead of its pictures (``--reward tracking``).
+
+        For a sketch or a lifted clip. Observations, penalties, limits and start states stay, so that the policy can go
+        on with the video reward; nothing is filmed but where an evaluation asks for it. Weights and widths are ours.
+        """
+        self.rewards.video_similarity = self.rewards.mask_iou = None
+        for name, quantity, width, weight in (
+            ("tracking_joint_pos", "joint_pos", 0.25, 1.0),
+            ("tracking_joint_vel", "joint_vel", 4.0, 0.2),
+            ("tracking_root_vel", "root_lin_vel", 0.15, 1.0),
+        ):
+            term = RewardTermCfg(func=mdp.Tracking, weight=weight, params={"quantity": quantity, "width": width})
+            setattr(self.rewards, name, term)
+        self.commands.reference.filmed = False
+        self.commands.reference.lost_below = 0.0
 
     def play_mode(self) -> None:
         """Playback: few robots, every episode from e0."""

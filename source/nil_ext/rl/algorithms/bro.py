@@ -17,7 +17,7 @@ from tensordict import TensorDict
 from nil_ext.errors import InputError
 from nil_ext.rl.distributed import world_size
 from nil_ext.rl.models import BroActor, BroCritic
-from nil_ext.rl.storage import ReplayRing
+from nil_ext.rl.storage import ReplayRing, Transitions
 
 from .bro_learner import Batch, BroLearner
 
@@ -107,7 +107,7 @@ class BRO:
         critic_class, critic_cfg = resolve_class(cfg["critic"])
         with contextlib.redirect_stdout(io.StringIO()):  # it prints the groups, which params/agent.yaml holds as well
             cfg["obs_groups"] = resolve_obs_groups(obs, cfg["obs_groups"], ["actor", "critic"])
-        groups = dict.fromkeys([*cfg["obs_groups"]["actor"], *cfg["obs_groups"]["critic"]])
+        groups = dict.fromkeys(group for names in cfg["obs_groups"].values() for group in names)
         replay = ReplayRing(
             {group: obs[group].shape[-1] for group in groups},
             env.num_actions,
@@ -129,7 +129,7 @@ class BRO:
         self.replay.observe(obs)
         self.actor.update_normalization(obs)
         self.critic.update_normalization(obs)
-        self._actions = self.learner.explore(self.actor.get_latent(obs))
+        self._actions = self._explore(self.actor.get_latent(obs))
         if self.transitions < self.warmup_transitions:
             self._actions = (torch.rand_like(self._actions) * 2.0 - 1.0) * self.warmup_range
         return self._actions
@@ -236,13 +236,21 @@ class BRO:
         self._credit = loaded_dict["update_credit"]
         return True
 
+    def _explore(self, latent: torch.Tensor) -> torch.Tensor:
+        """Return actions (E, A) to explore with, for normalised observations (E, D)."""
+        return self.learner.explore(latent)
+
+    def _draw(self, size: int) -> Transitions:
+        """Draw transitions from the replay."""
+        return self.replay.sample(size, self.n_step, self.gamma)
+
     def _spaces(self) -> dict:
         """Return the sizes that a checkpoint must share."""
         return {"observations": self.replay.obs_dims, "actions": self.replay.num_actions}
 
     def _sample(self, size: int) -> Batch:
         """Draw transitions and normalise their observations, whose statistics updates leave alone."""
-        drawn = self.replay.sample(size, self.n_step, self.gamma)
+        drawn = self._draw(size)
         return Batch(
             actor_obs=self.actor.get_latent(drawn.obs),
             critic_obs=self.critic.get_latent(drawn.obs),

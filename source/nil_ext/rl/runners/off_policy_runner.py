@@ -151,6 +151,15 @@ class OffPolicyRunner(OnPolicyRunner):
             self._loaded_folder = Path(path).parent
         return content["infos"]
 
+    def leave_replay(self, reason: str) -> None:
+        """Go on from the loaded weights without the replay and the best checkpoint beside them.
+
+        Args:
+            reason: why their rewards cannot be compared with this run's; printed.
+        """
+        self._loaded_folder = None
+        print(f"[INFO] {reason}: its replay is left behind, and updates wait until it has been refilled.")
+
     def _configure_multi_gpu(self) -> None:
         """Join the processes that torchrun started; unlike upstream also on the CPU, with gloo for the messages."""
         self.gpu_world_size = int(os.getenv("WORLD_SIZE", "1"))

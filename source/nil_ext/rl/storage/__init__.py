@@ -3,6 +3,6 @@
 
 """Memory of past transitions."""
 
-from .replay_ring import ReplayRing, Transitions
+from .replay_ring import Relabel, ReplayRing, Transitions
 
-__all__ = ["ReplayRing", "Transitions"]
+__all__ = ["Relabel", "ReplayRing", "Transitions"]

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
 from nil_ext.errors import InputError
+from nil_ext.memory import memory_for
 
 
 @dataclass
@@ -36,6 +37,10 @@ class Transitions:
 
     next_obs: dict[str, torch.Tensor]
     """Observations after the last of those steps; of a truncated episode its final observation."""
+
+
+Relabel = Callable[[Transitions], torch.Tensor]
+"""Rewards (B,) of B transitions of one step. After a termination ``next_obs`` is already the next episode's."""
 
 
 class ReplayRing:
@@ -142,7 +147,9 @@ class ReplayRing:
         self._store_final(row, cut, after)
         self._steps["truncated"][row] |= cut
 
-    def sample(self, batch_size: int, n_step: int = 1, gamma: float = 0.99) -> Transitions:
+    def sample(
+        self, batch_size: int, n_step: int = 1, gamma: float = 0.99, relabel: Relabel | None = None
+    ) -> Transitions:
         """Draw transitions uniformly, with replacement."""
         first = max(0, self.count - self.num_steps + 1)
         last = self.count - n_step
@@ -150,9 +157,16 @@ class ReplayRing:
             raise InputError(f"The replay holds {self.count - first} step(s), fewer than n_step = {n_step}.")
         step = torch.randint(first, last + 1, (batch_size,), device=self.device)
         env = torch.randint(self.num_envs, (batch_size,), device=self.device)
-        return self.gather(step, env, n_step, gamma)
+        return self.gather(step, env, n_step, gamma, relabel)
 
-    def gather(self, step: torch.Tensor, env: torch.Tensor, n_step: int = 1, gamma: float = 0.99) -> Transitions:
+    def gather(
+        self,
+        step: torch.Tensor,
+        env: torch.Tensor,
+        n_step: int = 1,
+        gamma: float = 0.99,
+        relabel: Relabel | None = None,
+    ) -> Transitions:
         """Return the n-step transitions that start at the given steps.
 
         Where the final observation of a truncated episode was overwritten, the last observation before it stands in (as
@@ -163,6 +177,7 @@ class ReplayRing:
             env: Environments. Shape is (B,), int64.
             n_step: Largest number n of rewards to sum.
             gamma: Discount of one step.
+            relabel: Gives the rewards to sum instead of the stored ones.
         """
         rows = {name: storage.flatten(0, 1) for name, storage in self._steps.items()}  # (T E, *)
         obs = {group: storage.flatten(0, 1) for group, storage in self._obs.items()}
@@ -179,12 +194,17 @@ class ReplayRing:
         lost = truncated & (self._num_truncated - slot > self.num_final)
         kept = (truncated & ~lost)[:, None]
         next_row = torch.where(lost, end, self._flat(step + length, env))
-        self.final_obs_lost = lost.float().mean()
         start = window[:, 0]
+        if relabel is None:
+            rewards = rows["rewards"][window]
+        else:
+            single = self.gather((step[:, None] + offsets).flatten(), env.repeat_interleave(n_step), 1, gamma)
+            rewards = relabel(single).view_as(window)
+        self.final_obs_lost = lost.float().mean()
         return Transitions(
             obs={group: values[start] for group, values in obs.items()},
             actions=rows["actions"][start],
-            rewards=(rows["rewards"][window] * alive * gamma**offsets).sum(dim=-1),
+            rewards=(rewards * alive * gamma**offsets).sum(dim=-1),
             discounts=gamma**length * ~rows["terminated"][end],
             next_obs={
                 group: torch.where(kept, self._final_obs[group][slot % self.num_final], values[next_row])
@@ -248,8 +268,11 @@ class ReplayRing:
         """Take the memory, once."""
         if self._obs:
             return
+        fits = memory_for(
+            f"The replay's {self.num_steps} steps of {self.num_envs} environments", "lower agent.algorithm.replay_size"
+        )
         # Under inference mode new tensors could not be written outside of it (rsl_rl's own runner collects under it).
-        with torch.inference_mode(False):
+        with fits, torch.inference_mode(False):
             new = partial(torch.empty, device=self.device)
             steps, envs = self.num_steps, self.num_envs
             self._obs = {group: new(steps, envs, dim) for group, dim in self.obs_dims.items()}

@@ -5,6 +5,7 @@ __all__ = [
     "FootSlip",
     "ReferenceCommand",
     "ReferenceCommandCfg",
+    "Tracking",
     "action_change",
     "fallen",
     "heading_error",
@@ -15,6 +16,7 @@ __all__ = [
     "reference_lost",
     "reference_phase",
     "reset_to_reference",
+    "task_reward",
     "torso_tilt",
     "video_similarity",
 ]
@@ -27,11 +29,13 @@ from .events import reset_to_reference
 from .observations import reference_phase
 from .rewards import (
     FootSlip,
+    Tracking,
     action_change,
     heading_error,
     joint_torque,
     joint_velocity,
     mask_iou,
+    task_reward,
     torso_tilt,
     video_similarity,
 )

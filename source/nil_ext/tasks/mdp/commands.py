@@ -13,6 +13,7 @@ import torch
 
 from isaaclab.managers import CommandTerm
 
+from ...errors import InputError
 from ...perception.encoders import Encoder, make_encoder
 from ...perception.masks import MaskCode, change_weight, composite, fit_frames, iou, shaped, soft_iou, soften
 from ...perception.similarity import VideoSimilarity
@@ -42,6 +43,8 @@ def encoder_from_cfg(cfg: ReferenceCommandCfg, device: str) -> Encoder:
         precision=cfg.encoder_precision,
         compiled=cfg.encoder_compiled,
         max_clips=cfg.encoder_batch,
+        runtime=cfg.encoder_runtime,
+        tokens=cfg.encoder_tokens,
     )
 
 
@@ -106,7 +109,7 @@ class ReferenceCommand(CommandTerm):
         """Called when a step has been judged, before environments are reset: an evaluation reads along here."""
         self.latest = {name: torch.zeros(self.num_envs, device=self.device) for name in _STREAMS}
         """Newest plain mask IoU, S_v and forward speed [m/s], of the step before a reset too. Each is (N,)."""
-        for name in _STREAMS:
+        for name in _STREAMS if cfg.filmed else ("forward_speed",):
             self.metrics[name] = torch.zeros(self.num_envs, device=self.device)
 
     # -- what the other terms read
@@ -169,23 +172,51 @@ class ReferenceCommand(CommandTerm):
         """Newest robot masks. Shape is (N, S, S) bool."""
         return self._mask
 
+    def require_motion(self) -> None:
+        """Refuse a reference whose joint angles are unknown.
+
+        Raises:
+            InputError: When it is a clip that has not been lifted.
+        """
+        if len(self._motion[0]) == 1:
+            raise InputError(
+                "--reward tracking needs a reference with joint angles: lift the clip (scripts/generate.py --lift), or "
+                "use the task's sketch."
+            )
+
+    @property
+    def target(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """State that belongs to each robot's :attr:`frame`, where the reference knows it.
+
+        Root pose (N, 7) at the environment's origin, root velocity (N, 6), joint positions (N, J) and velocities
+        (N, J).
+        """
+        frame = self.frame
+        root_pose, root_vel, joint_pos, joint_vel = self._motion
+        return root_pose[frame], root_vel[frame], joint_pos[frame], joint_vel[frame]
+
     # -- the step
 
     def refresh(self) -> None:
-        """Film the robots and renew the imitation streams, once a control step."""
+        """Film the robots and renew the imitation streams, once a control step (``filmed``)."""
         if self._refreshed_at == self._env.common_step_counter:
             return
         self._refreshed_at = self._env.common_step_counter
+        self.latest["forward_speed"].copy_(self.robot.data.root_lin_vel_w.torch[:, 0])
+        if self.cfg.filmed or self.probes:
+            self._compare()
+        self._count_metrics()
+        for probe in self.probes:
+            probe()
+
+    def _compare(self) -> None:
+        """Film the robots and hold them against the reference."""
         self._rgb, self._mask = self.camera.film()
         frame = self.frame
         overlap = iou(self._mask, self.masks[frame])
         self._score.copy_(overlap if self.cfg.mask_score == "iou" else self._shaped_score(self._mask, frame))
         self.latest["mask_iou"].copy_(overlap)
         self.latest["video_similarity"].copy_(self.similarity.update(self._rgb, self._mask, frame))
-        self.latest["forward_speed"].copy_(self.robot.data.root_lin_vel_w.torch[:, 0])
-        self._count_metrics()
-        for probe in self.probes:
-            probe()
 
     def draw_start(
         self, env_ids: torch.Tensor | slice
@@ -226,8 +257,8 @@ class ReferenceCommand(CommandTerm):
     def _count_metrics(self) -> None:
         """Running means over the episode."""
         steps = self._env.episode_length_buf.clamp(min=1)
-        for name, value in self.latest.items():
-            self.metrics[name] += (value - self.metrics[name]) / steps
+        for name, mean in self.metrics.items():
+            mean += (self.latest[name] - mean) / steps
 
     def _lookahead_code(self, masks: torch.Tensor) -> torch.Tensor:
         """Codes (T, len(lookahead) * k) of what comes next after each frame."""
@@ -246,7 +277,7 @@ class ReferenceCommand(CommandTerm):
             data.default_joint_vel.torch[:1],
         )
         motion = reference.motion
-        if motion is None or self.cfg.start_along_reference <= 0.0:
+        if motion is None:
             return tuple(state.clone() for state in rest)
         names = [str(name) for name in motion["joint_names"]]
         order = [names.index(name) for name in self.robot.joint_names]

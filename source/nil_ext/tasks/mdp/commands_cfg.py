@@ -22,6 +22,10 @@ class ReferenceCommandCfg(CommandTermCfg):
     resampling_time_range: tuple[float, float] = (1.0e9, 1.0e9)
     """Never within an episode: a motion that is reset without a done flag would be bootstrapped across the cut."""
 
+    filmed: bool = True
+    """Whether every step is filmed and compared with the reference; else only while an evaluation reads along, and
+    training runs at the speed of the physics (``--reward task``)."""
+
     asset_name: str = "robot"
     """Articulation that imitates."""
 
@@ -69,6 +73,12 @@ class ReferenceCommandCfg(CommandTermCfg):
 
     encoder_batch: int = 64
     """Clips in one forward pass of the TimeSformer: lower it where memory runs out."""
+
+    encoder_tokens: float = 1.0
+    """Share of a clip's patches that the TimeSformer looks at, those that show most of the robot; 1 is the paper."""
+
+    encoder_runtime: str = "auto"
+    """What runs the efficientnet: ``onnx`` (ONNX Runtime, CPUs only), ``torch``, or the faster one on the device."""
 
     similarity: str = "cosine"
     """How embeddings are compared: ``cosine`` in [-1, 1] (CVPR), or ``l2``, their negative distance (arXiv v1)."""

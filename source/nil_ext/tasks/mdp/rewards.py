@@ -19,6 +19,8 @@ import torch
 from isaaclab.managers import ManagerTermBase, SceneEntityCfg
 from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, quat_apply_inverse
 
+from ...evaluation.env_reward import env_reward
+
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
     from isaaclab.managers import RewardTermCfg
@@ -34,6 +36,56 @@ def video_similarity(env: ManagerBasedRLEnv, command_name: str = "reference") ->
 def mask_iou(env: ManagerBasedRLEnv, command_name: str = "reference") -> torch.Tensor:
     """S_M: agreement of the robot's mask with the reference's, in [0, 1]; how is a setting. Shape is (N,)."""
     return env.command_manager.get_term(command_name).mask_score
+
+
+def task_reward(env: ManagerBasedRLEnv, kind: str, speed: float, asset_cfg: SceneEntityCfg = _ROBOT) -> torch.Tensor:
+    """What the Expert learns from: a step's share of the largest Env. Reward, in [0, 1]. Shape is (N,).
+
+    Isaac Lab multiplies it by the step, so its sum over an episode is the Env. Reward divided by 100.
+
+    Args:
+        env: the environment.
+        kind: ``humanoid`` or ``quadruped``; see :func:`~nil_ext.evaluation.env_reward.env_reward`.
+        speed: wanted forward speed [m/s].
+        asset_cfg: the robot.
+    """
+    velocity = env.scene[asset_cfg.name].data.root_lin_vel_w.torch[:, :2]
+    return env_reward(velocity, kind, speed, step_dt=0.01)  # a step of LocoMuJoCo's 100 Hz is worth at most 1
+
+
+class Tracking(ManagerTermBase):
+    """How near the robot's state is to the reference's own, in [0, 1]: exp(-mean((x - x_ref)^2) / width^2). (N,).
+
+    For references whose motion is known: sketches and lifted clips. Form: DeepMimic (Peng et al. 2018), whose rewards
+    are exponentials of squared errors of joint angles, joint velocities and the root; widths and the mean over joints,
+    which makes them the same for robots of any size, are ours.
+    """
+
+    def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
+        super().__init__(cfg, env)
+        self._reference = env.command_manager.get_term("reference")
+        self._reference.require_motion()
+
+    def __call__(
+        self, env: ManagerBasedRLEnv, quantity: str, width: float, asset_cfg: SceneEntityCfg = _ROBOT
+    ) -> torch.Tensor:
+        """Compute the term.
+
+        Args:
+            env: the environment.
+            quantity: ``joint_pos`` [rad], ``joint_vel`` [rad/s] or ``root_lin_vel`` (world frame, x forward) [m/s].
+            width: error at which the reward has fallen to 1/e, in the quantity's unit.
+            asset_cfg: the robot.
+        """
+        data = env.scene[asset_cfg.name].data
+        _, root_vel, joint_pos, joint_vel = self._reference.target
+        if quantity == "joint_pos":
+            error = data.joint_pos.torch - joint_pos
+        elif quantity == "joint_vel":
+            error = data.joint_vel.torch - joint_vel
+        else:
+            error = data.root_lin_vel_w.torch - root_vel[:, :3]
+        return torch.exp(-error.square().mean(dim=1) / width**2)
 
 
 def joint_torque(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg = _ROBOT) -> torch.Tensor:

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from ..imitation_env_cfg import ImitationEnvCfg
 
 
+IMITATION, TRACKING, TASK = "imitation", "tracking", "task"
+REWARDS = (IMITATION, TRACKING, TASK)
+"""What a policy learns from: the paper's streams (default), the reference's joint angles where they are known, or
+LocoMuJoCo's task reward (the Expert)."""
+
+BASELINES = ("amp", "gaifo", "bco")
+"""Agents that learn from an expert's trajectories."""
+
+
 def register_walk(
     robot: str, name: str, sketch: str = "", adjust: Callable[[ImitationEnvCfg], None] | None = None
 ) -> None:
@@ -33,13 +42,14 @@ def register_walk(
     def env_cfg():
         from .env_cfg import walk_env_cfg
 
-        return walk_env_cfg(pkgutil.resolve_name(robot), task, adjust)
+        return walk_env_cfg(pkgutil.resolve_name(robot), task, adjust, gym.spec(task).kwargs["reward"])
 
-    def agent_cfg(kind: str):
+    def agent_cfg(place: str):
         def make():
-            from . import agent_cfg as agents
-
-            return getattr(agents, kind)(experiment)
+            reward = gym.spec(task).kwargs["reward"]
+            # runs that learn from another reward have a folder of their own: 'latest' must not mix them
+            folder = experiment if reward == IMITATION else f"{experiment}_{reward}"
+            return pkgutil.resolve_name(f"{__package__}.{place}")(folder)
 
         return make
 
@@ -49,9 +59,13 @@ def register_walk(
         disable_env_checker=True,
         kwargs={
             "env_cfg_entry_point": env_cfg,
-            "bro_cfg_entry_point": agent_cfg("bro_cfg"),
-            "bro_reference_cfg_entry_point": agent_cfg("bro_reference_cfg"),
-            "rsl_rl_cfg_entry_point": agent_cfg("ppo_cfg"),
+            "bro_cfg_entry_point": agent_cfg("agent_cfg:bro_cfg"),
+            "bro_reference_cfg_entry_point": agent_cfg("agent_cfg:bro_reference_cfg"),
+            "rsl_rl_cfg_entry_point": agent_cfg("agent_cfg:ppo_cfg"),
+            "amp_cfg_entry_point": agent_cfg("baseline_cfg:amp_cfg"),
+            "gaifo_cfg_entry_point": agent_cfg("baseline_cfg:gaifo_cfg"),
+            "bco_cfg_entry_point": agent_cfg("baseline_cfg:bco_cfg"),
+            "reward": IMITATION,
             "default_agent": "rsl_rl",
             "robot_entry_point": robot,
             "sketch_entry_point": sketch or None,

@@ -1,0 +1,250 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Tables whose cells are training runs and their evaluations, each in a process of its own; what is done stays done."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from ..evaluation import Evaluation
+from ..evaluation.results import JSON_FILE
+from ..files import require_writable, whole_file
+from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
+from ..tasks.embedded import ASSETS
+from .common import resolve_cfgs
+
+SCRIPTS = ASSETS.parent / "scripts"
+"""The scripts of the checkout; it is they that run, as a user would run them."""
+
+_TRAINED = "trained.json"
+_SETTINGS = "settings.json"
+
+
+class CellError(Exception):
+    """A process has failed; the others go on without its cell."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method on a task."""
+
+    name: str
+    """What tables call the method."""
+
+    task: str
+    """Gym id."""
+
+    folder: str
+    """Name of its folder below the output."""
+
+    arguments: tuple[str, ...] = ()
+    """What ``train.py`` gets beside task, seed and budget: options and overrides."""
+
+    agent: str = "bro"
+    """``--agent``."""
+
+
+def add_grid_args(parser: argparse.ArgumentParser) -> None:
+    """Options of every table."""
+    parser.add_argument("--seeds", default="1", help="Seeds, separated by commas: 1,2,3. Default: 1.")
+    parser.add_argument("--max_iterations", type=int, help="Iterations of each run; default: the agent's.")
+    parser.add_argument("--max_minutes", type=float, help="Minutes of each run; default: the agent's.")
+    parser.add_argument("--episodes", type=int, default=25, help="Episodes of each evaluation (25).")
+    parser.add_argument("--output", type=Path, help="Folder of runs and table; the same again goes on. Default: logs.")
+
+
+class Grid:
+    """Trains and evaluates cells one after the other, going on where an earlier call was stopped."""
+
+    def __init__(self, args: argparse.Namespace, output: Path):
+        """Take the options; :func:`add_grid_args` has added them.
+
+        Raises:
+            InputError: For numbers that make no sense, or an output that cannot be written.
+        """
+        try:
+            self.seeds = [int(seed) for seed in args.seeds.split(",")]
+        except ValueError:
+            raise InputError(f"--seeds {args.seeds}: give whole numbers separated by commas, as 1,2,3.") from None
+        for name in ("episodes", "max_iterations", "max_minutes"):
+            value = getattr(args, name)
+            if value is not None and value <= 0:
+                raise InputError(f"--{name} {value:g} leaves nothing to do: give more than 0.")
+        self.output = output.expanduser().absolute()
+        require_writable(self.output)
+        self._args = args
+        self._overrides = tuple(sys.argv[1:])
+        self.failed: list[str] = []
+        """Cells whose processes ended with an error."""
+
+    def evaluate(self, cell: Cell) -> Evaluation | None:
+        """Train every seed of a cell and judge them together; None where that fails."""
+        folder = self.output / cell.folder
+        try:
+            runs = [self.train(cell, seed) for seed in self.seeds]
+            done = folder / "evaluation"
+            if not (done / JSON_FILE).is_file():
+                checkpoints = [part for run in runs for part in ("--checkpoint", str(run))]
+                options = ("--episodes", str(self._args.episodes), "--name", cell.name, "--output", str(done))
+                self.call("evaluate.py", cell, folder, *checkpoints, *options)
+            return Evaluation.read(done)
+        except CellError as error:
+            print(f"[nil_ext] {cell.task}, {cell.name}: {error}", file=sys.stderr)
+            self.failed.append(f"{cell.task}, {cell.name}")
+            return None
+
+    def train(self, cell: Cell, seed: int) -> Path:
+        """Train a seed of a cell, from its newest checkpoint where there is one; return its run folder."""
+        folder = self.output / cell.folder / f"seed_{seed}"
+        if (folder / _TRAINED).is_file():
+            return folder / json.loads((folder / _TRAINED).read_text(encoding="utf-8"))["run"]
+        iterations, minutes = self._budget(cell)
+        checkpoint = _newest(folder)
+        arguments = ["--agent", cell.agent, "--seed", str(seed), "--no_evaluation", *cell.arguments]
+        if minutes != float("inf"):
+            arguments += ["--max_minutes", f"{minutes:g}"]
+        if checkpoint is not None:
+            content = read_checkpoint(checkpoint, "cpu")
+            iterations -= content["iter"]
+            if content.get("seconds", 0.0) >= 60.0 * minutes:
+                iterations = 0
+            arguments += ["--checkpoint", str(checkpoint)]
+        if iterations > 0:
+            self.call("train.py", cell, folder, *arguments, "--max_iterations", str(iterations))
+        run = _newest(folder).parent
+        with whole_file(folder / _TRAINED) as file:
+            file.write_text(json.dumps({"run": str(run.relative_to(folder))}) + "\n", encoding="utf-8")
+        return run
+
+    def call(self, script: str, cell: Cell, folder: Path, *arguments: str) -> None:
+        """Run a script in a folder, show its progress, and keep everything it says in a log there.
+
+        Raises:
+            CellError: When it ends with an error.
+            InputError: When the folder holds runs of other settings.
+        """
+        self._require_same(cell)
+        folder.mkdir(parents=True, exist_ok=True)
+        robot = self._args.robot
+        which = ["--task", cell.task] if robot is None else ["--robot", str(robot.expanduser().absolute())]
+        options = ["--device", self._args.device]
+        if self._args.num_envs is not None and script != "evaluate.py":
+            options += ["--num_envs", str(self._args.num_envs)]
+        command = [sys.executable, str(SCRIPTS / script), *which, *options, *arguments, *self._overrides]
+        log = folder / Path(script).with_suffix(".log")
+        print(f"[nil_ext] {cell.task}, {cell.name}: {script} (log: {log})", flush=True)
+        pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+        # a session of its own: Ctrl-C reaches this process alone, which passes it on once
+        process = subprocess.Popen(command, cwd=folder, start_new_session=True, env=_environment(), **pipe)
+        try:
+            with open(log, "a", encoding="utf-8") as file:
+                for line in process.stdout:
+                    file.write(line)
+                    file.flush()
+                    if "env-steps" in line:
+                        print(f"  {cell.name}: {line.rstrip()[:100]}", flush=True)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            raise
+        finally:
+            status = process.wait()
+        if status == 130:  # somebody stopped the run itself
+            raise KeyboardInterrupt
+        if status != 0:
+            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise CellError(f"{script} failed ({status}): {''.join(last)} (see {log})")
+
+    def _budget(self, cell: Cell) -> tuple[int, float]:
+        """Iterations and minutes of a run."""
+        args = self._args
+        _, agent_cfg = resolve_cfgs(
+            argparse.Namespace(**vars(args) | {"task": cell.task}), f"{cell.agent}_cfg_entry_point"
+        )
+        minutes = agent_cfg.max_minutes if args.max_minutes is None else args.max_minutes
+        return args.max_iterations or agent_cfg.max_iterations, minutes
+
+    def _require_same(self, cell: Cell) -> None:
+        """Refuse to go on with runs of other settings in the same folder."""
+        file = self.output / cell.folder / _SETTINGS
+        args = self._args
+        settings = {
+            "task": cell.task,
+            "arguments": [cell.agent, *cell.arguments],
+            "overrides": list(self._overrides),
+            "budget": [args.max_iterations, args.max_minutes, args.num_envs, args.episodes],
+            "seeds": self.seeds,
+        }
+        if not file.is_file():
+            with whole_file(file) as temporary:
+                temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+            return
+        theirs = json.loads(file.read_text(encoding="utf-8"))
+        differ = [name for name, value in settings.items() if theirs.get(name) != value]
+        if differ:
+            raise InputError(
+                f"'{file.parent}' holds runs with other {', '.join(differ)}: give the same, or another --output."
+            )
+
+
+def run_grid(grid: Grid, body) -> int:
+    """Run a table's body; Ctrl-C and SIGTERM stop it, and the same call goes on."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        body()
+    except KeyboardInterrupt:
+        print(f"\n[nil_ext] Stopped. The same command goes on with what is in {grid.output}")
+        return 130
+    if grid.failed:
+        print(f"[nil_ext] {len(grid.failed)} failed: {'; '.join(grid.failed)}. The same command tries them again.")
+    return 1 if grid.failed else 0
+
+
+def value(evaluation: Evaluation | None, metric: str, who: str = "policy") -> dict | None:
+    """Mean and 95 % interval of a metric; None where there is none."""
+    summary = None if evaluation is None else evaluation.summaries(who)[metric]
+    if summary is None or summary.mean is None:
+        return None
+    return {"mean": summary.mean, "ci": list(summary.seeds_ci or summary.episodes_ci or ())}
+
+
+def text(number: dict | None) -> str:
+    """A cell of a table."""
+    if number is None:
+        return "–"
+    interval = f" [{number['ci'][0]:.3g}, {number['ci'][1]:.3g}]" if number["ci"] else ""
+    return f"{number['mean']:.3g}{interval}"
+
+
+def write_table(folder: Path, name: str, content: dict, table: Sequence[str]) -> None:
+    """Print a table and write it as Markdown, and what it was made from as JSON."""
+    lines = "\n".join(table)
+    print(f"\n{lines}\n")
+    with whole_file(folder / f"{name}.json") as file:
+        file.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    with whole_file(folder / f"{name}.md") as file:
+        file.write_text(lines + "\n", encoding="utf-8")
+    print(f"[nil_ext] Wrote {name}.md and {name}.json to {folder}")
+
+
+def _newest(folder: Path) -> Path | None:
+    """The newest checkpoint of the newest run below a folder."""
+    for run in sorted(folder.glob("logs/nil_ext/*/*"), reverse=True):
+        checkpoint = last_checkpoint(run)
+        if checkpoint is not None:
+            return checkpoint
+    return None
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a process, whose progress is to come at once."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1"}

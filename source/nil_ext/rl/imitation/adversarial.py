@@ -1,0 +1,218 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""AMP and GAIfO: BRO paid by a discriminator that tells an expert's state transitions from the policy's."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from tensordict import TensorDict
+
+from nil_ext.rl.algorithms import BRO
+from nil_ext.rl.distributed import average_, broadcast_
+from nil_ext.rl.models import BroActor, BroCritic
+from nil_ext.rl.storage import ReplayRing, Transitions
+
+from .states import STATE_GROUP
+from .trajectories import ExpertTransitions
+from .transition_network import TransitionNetwork
+
+
+class AdversarialImitation(BRO, ABC):
+    """BRO whose rewards are the discriminator's newest opinion of the transitions, given when a batch is drawn.
+
+    What the environment pays is stored and reported, and never learned from. The discriminator learns from uniform
+    draws of the whole replay, as in off-policy adversarial imitation (Discriminator-Actor-Critic, Kostrikov et al.
+    2019). A step that ends in a fall earns 0 and the discriminator never sees it: no state follows it.
+    """
+
+    def __init__(
+        self,
+        actor: BroActor,
+        critic: BroCritic,
+        replay: ReplayRing,
+        *,
+        expert: ExpertTransitions | None = None,
+        hidden_dims: Sequence[int] = (1024, 512),
+        activation: str = "relu",
+        discriminator_learning_rate: float = 1e-4,
+        discriminator_updates: float = 1.0,
+        lipschitz: bool = True,
+        gradient_penalty: float = 10.0,
+        **settings,
+    ) -> None:
+        """Set up the algorithm; settings are those of ``nil_ext.tasks.walk.baseline_cfg``.
+
+        Args:
+            actor: The policy.
+            critic: The critics.
+            replay: The memory, with the observation group "state".
+            expert: The expert's transitions; without them there is a policy to play but nothing to learn from.
+            hidden_dims: Widths of the discriminator.
+            activation: Activation of the discriminator.
+            discriminator_learning_rate: Its learning rate (Adam).
+            discriminator_updates: Its updates per update of the agent.
+            lipschitz: Whether the discriminator's gradient is penalised and the reward bounded.
+            gradient_penalty: Weight of that penalty.
+            **settings: Settings of :class:`~nil_ext.rl.algorithms.BRO`.
+        """
+        super().__init__(actor, critic, replay, **settings)
+        self.discriminator = TransitionNetwork(replay.obs_dims[STATE_GROUP], 1, hidden_dims, activation)
+        self.discriminator.to(self.device)
+        self.expert = None if expert is None else expert.to(self.device)
+        self.discriminator_updates = discriminator_updates
+        self.lipschitz, self.gradient_penalty = lipschitz, gradient_penalty
+        self._optimizer = torch.optim.Adam(self.discriminator.network.parameters(), discriminator_learning_rate)
+        self._discriminator_credit = 0.0
+
+    @abstractmethod
+    def style_reward(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the rewards (B,) of transitions that the discriminator gives these logits (B,)."""
+
+    @abstractmethod
+    def loss(self, expert: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
+        """Return the loss that raises the expert's logits (B,) and lowers the policy's (B,)."""
+
+    @abstractmethod
+    def penalty(self, expert: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
+        """Return the penalty on the discriminator's gradient, from the features (B, 2 S) of both."""
+
+    def act(self, obs: TensorDict) -> torch.Tensor:
+        """Return actions (E, A), and let the discriminator's normaliser see the states of both sides."""
+        self.discriminator.normalizer.update(obs[STATE_GROUP])
+        self.discriminator.normalizer.update(self.expert.sample(len(obs[STATE_GROUP]))[0])
+        return super().act(obs)
+
+    def update(self) -> dict[str, torch.Tensor]:
+        """Run the credited updates of the discriminator, then the agent's; return the mean of what they report."""
+        self._discriminator_credit += int(self._credit) * self.discriminator_updates
+        due = int(self._discriminator_credit)
+        self._discriminator_credit -= due
+        reports = [self._update_discriminator() for _ in range(due)]
+        losses = super().update()
+        if reports:
+            losses |= {name: torch.stack([report[name] for report in reports]).mean() for name in reports[0]}
+        return losses
+
+    def train_mode(self) -> None:
+        """Start a rollout."""
+        super().train_mode()
+        self.discriminator.train()
+        self.discriminator.restrict_to(self.expert)
+
+    def eval_mode(self) -> None:
+        """Stop updating the normalisers."""
+        super().eval_mode()
+        self.discriminator.eval()
+
+    def broadcast_parameters(self) -> None:
+        """Start from the first process's networks."""
+        super().broadcast_parameters()
+        broadcast_(list(self.discriminator.state_dict().values()))
+
+    def save(self) -> dict:
+        """Return everything but the replay."""
+        return super().save() | {
+            "discriminator_state_dict": self.discriminator.state_dict(),
+            "discriminator_optimizer_state_dict": self._optimizer.state_dict(),
+        }
+
+    def load(self, loaded_dict: dict, load_cfg: dict | None = None, strict: bool = True) -> bool:
+        """Load as :class:`~nil_ext.rl.algorithms.BRO` does, the discriminator with the critic."""
+        goes_on = super().load(loaded_dict, load_cfg, strict)
+        wanted = load_cfg or {"critic": True, "optimizer": True}
+        if wanted.get("critic"):
+            self.discriminator.load_state_dict(loaded_dict["discriminator_state_dict"], strict=strict)
+        if wanted.get("optimizer"):
+            self._optimizer.load_state_dict(loaded_dict["discriminator_optimizer_state_dict"])
+        return goes_on
+
+    @torch.no_grad()
+    def relabel(self, drawn: Transitions) -> torch.Tensor:
+        """Return the discriminator's rewards (B,) of one-step transitions; see :data:`~nil_ext.rl.storage.Relabel`."""
+        features = self.discriminator.features(drawn.obs[STATE_GROUP], drawn.next_obs[STATE_GROUP])
+        return self.style_reward(self.discriminator(features).squeeze(-1)) * (drawn.discounts > 0.0)
+
+    def _draw(self, size: int) -> Transitions:
+        """Draw transitions from the replay and pay them anew."""
+        return self.replay.sample(size, self.n_step, self.gamma, self.relabel)
+
+    def _update_discriminator(self) -> dict[str, torch.Tensor]:
+        """Run one update of the discriminator."""
+        drawn = self.replay.sample(self.batch_size, 1, self.gamma)
+        # draws that ended in a fall give their places to others, so that the shape stays and nothing waits for it
+        whole = (drawn.discounts > 0.0).float() + 1e-9
+        rows = torch.multinomial(whole, len(whole), replacement=True)
+        policy = self.discriminator.features(drawn.obs[STATE_GROUP][rows], drawn.next_obs[STATE_GROUP][rows])
+        expert = self.discriminator.features(*self.expert.sample(self.batch_size))
+        logits = [self.discriminator(features).squeeze(-1) for features in (expert, policy)]
+        loss = self.loss(*logits)
+        if self.lipschitz:
+            loss = loss + self.gradient_penalty * self.penalty(expert, policy)
+        self._optimizer.zero_grad()
+        loss.backward()
+        average_([parameter.grad for parameter in self.discriminator.network.parameters()])
+        self._optimizer.step()
+        with torch.no_grad():
+            right = 0.5 * ((logits[0] > 0.0).float().mean() + (logits[1] < 0.0).float().mean())
+            paid = self.style_reward(logits[1]).mean()
+        return {"discriminator": loss.detach(), "discriminator_right": right, "style_reward": paid}
+
+    def _gradient_norms(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the norms (B,) of the discriminator's gradient at features (B, 2 S), themselves differentiable."""
+        features = features.detach().requires_grad_()
+        logits = self.discriminator(features)
+        return torch.autograd.grad(logits.sum(), features, create_graph=True)[0].norm(dim=-1)
+
+
+class AMP(AdversarialImitation):
+    """Adversarial motion priors (Peng et al. 2021), style alone.
+
+    Least-squares discriminator, 1 for the expert and -1 for the policy; its gradient is penalised at the expert's
+    transitions; reward max(0, 1 - (d - 1)^2 / 4), which is bounded by itself.
+    """
+
+    def style_reward(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return max(0, 1 - (d - 1)^2 / 4)."""
+        return (1.0 - 0.25 * (logits - 1.0).square()).clamp(min=0.0)
+
+    def loss(self, expert: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
+        """Return E[(d - 1)^2] of the expert and E[(d + 1)^2] of the policy, summed."""
+        return (expert - 1.0).square().mean() + (policy + 1.0).square().mean()
+
+    def penalty(self, expert: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
+        """Return half the mean squared gradient at the expert's transitions."""
+        return 0.5 * self._gradient_norms(expert).square().mean()
+
+
+class GAIfO(AdversarialImitation):
+    """Generative adversarial imitation from observation (Torabi et al. 2018, arXiv 1807.06158).
+
+    Binary discriminator on state transitions; reward -log of its belief that the policy made the transition. With
+    ``lipschitz`` it is 1-Lipschitz between expert and policy (one-sided penalty; Gulrajani et al. 2017, Blondé et al.
+    2022) and the reward is cut at ``reward_bound`` and divided by it, so that it lies in [0, 1].
+    """
+
+    def __init__(self, *arguments, reward_bound: float = 2.0, **settings) -> None:
+        """Take the settings of :class:`AdversarialImitation` and the reward's bound."""
+        super().__init__(*arguments, **settings)
+        self.reward_bound = reward_bound
+
+    def style_reward(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return -log(1 - sigmoid(logit)), bounded or not."""
+        reward = F.softplus(logits)
+        return reward.clamp(max=self.reward_bound) / self.reward_bound if self.lipschitz else reward
+
+    def loss(self, expert: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
+        """Return the cross entropy of telling expert (1) from policy (0)."""
+        return F.softplus(-expert).mean() + F.softplus(policy).mean()
+
+    def penalty(self, expert: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
+        """Return the mean squared excess of the gradient over 1, at random points between both."""
+        share = torch.rand(len(expert), 1, device=expert.device)
+        norms = self._gradient_norms(torch.lerp(expert, policy, share))
+        return (norms - 1.0).clamp(min=0.0).square().mean()

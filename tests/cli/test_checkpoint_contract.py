@@ -1,0 +1,87 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A checkpoint goes with what it was trained to control; told before a simulator starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from nil_ext.cli import play, train
+from nil_ext.cli.session import load_checkpoint
+from nil_ext.errors import InputError
+from nil_ext.rl.runners.checkpoint import write_checkpoint
+
+TASK = "NIL-H1-Walk"
+CPU = {"robot": "H1", "control_rate": 25.0, "action": "position"}
+"""What the cpu profile of the task controls (README.md): position targets, physics at 250 Hz, 10 steps each."""
+PAPER = {"robot": "H1", "control_rate": 100.0, "action": "torque"}
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path):
+    """``checkpoint(**infos)``: a file of a policy that was trained for that."""
+
+    def write(**infos) -> Path:
+        path = tmp_path / "model_1.pt"
+        write_checkpoint({"infos": infos}, path)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("body", [play.run, train.run])
+@pytest.mark.parametrize(
+    ("preset", "trained", "message"),
+    [
+        (
+            "cpu",
+            CPU | {"control_rate": 100.0},
+            "other control_rate (100.0) than this environment (25.0): give",
+        ),
+        ("cpu", CPU | {"action": "torque"}, "other action (torque) than this environment (position)"),
+        ("paper", PAPER | {"action": "position"}, "other action (position) than this environment (torque)"),
+        ("paper", PAPER | {"control_rate": 25.0}, "other control_rate (25.0) than this environment (100.0)"),
+        ("cpu", CPU | {"robot": "G1"}, "other robot (G1) than this environment (H1)"),
+    ],
+)
+def test_play_and_train_refuse_what_controls_something_else(refuse, checkpoint, body, preset, trained, message):
+    path = checkpoint(**trained)
+    line = refuse(body, "--task", TASK, "--device", "cpu", f"presets={preset}", "--checkpoint", path)
+    assert line.startswith(f"Checkpoint '{path}' has ") and message in line
+
+
+def test_an_override_of_the_rate_counts(refuse, checkpoint):
+    path = checkpoint(**CPU)
+    line = refuse(play.run, "--task", TASK, "--device", "cpu", "presets=cpu", "env.decimation=5", "--checkpoint", path)
+    assert "other control_rate (25.0) than this environment (50.0)" in line
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(refuse, tmp_path: Path):
+    (tmp_path / "model_1.pt").write_text("nothing of the kind")
+    line = refuse(train.run, "--task", TASK, "--checkpoint", tmp_path / "model_1.pt")
+    assert "is no checkpoint of this program" in line
+
+
+def load(theirs: dict | None) -> None:
+    """Load a checkpoint into an environment of the H1's cpu profile with one observation."""
+    mine = {"task": TASK, **CPU, "joint_names": ["knee"], "observations": [["joint_pos", 1]]}
+    load_checkpoint(SimpleNamespace(runner=SimpleNamespace(infos=mine, load=lambda _: theirs)), Path("model_1.pt"))
+
+
+FULL = {"task": "NIL-H1-Run", **CPU, "joint_names": ["knee"], "observations": [["joint_pos", 1]]}
+
+
+def test_everything_that_a_policy_depends_on_is_compared_when_it_is_loaded():
+    load(FULL)  # the task's name may differ: what counts is below
+    load(None)  # rsl_rl's own runner says nothing
+    load({key: value for key, value in FULL.items() if key != "action"})  # neither did we, at first, about actions
+    for key, other in {**PAPER, "robot": "G1", "joint_names": ["hip"], "observations": [["joint_vel", 1]]}.items():
+        with pytest.raises(InputError, match=f"has other {key} "):
+            load({**FULL, key: other})
+        if key != "action":
+            with pytest.raises(InputError, match=rf"has other {key} \(None\)"):
+                load({name: value for name, value in FULL.items() if name != key})

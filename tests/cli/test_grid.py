@@ -1,0 +1,178 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Tables of runs: what they start, that they go on where they were stopped, and what they refuse.
+
+The scripts they start are stand-ins here that write what the real ones write; test_tables.py starts the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nil_ext.cli import ablation, benchmark, grid, table1
+from nil_ext.cli.common import run_main
+from nil_ext.evaluation import METRICS, Evaluation
+from nil_ext.evaluation.results import JSON_FILE
+from nil_ext.rl.runners.checkpoint import write_checkpoint
+
+TASK = "NIL-A1-Walk"
+
+STOP = "agent.log_interval=77"
+"""Tells the stand-in to stop in its third iteration."""
+
+TRAIN = """
+import pathlib, shutil, sys
+pathlib.Path("calls.txt").open("a").write(" ".join(sys.argv[1:]) + chr(10))
+run = pathlib.Path("logs/nil_ext/walk") / str(len(open("calls.txt").readlines()))
+run.mkdir(parents=True)
+checkpoint = pathlib.Path(__file__).parent / "model_3.pt"
+if "env.rewards.video_similarity.weight=0" in sys.argv and "env.rewards.mask_iou.weight=0" in sys.argv:
+    sys.exit("error: this one fails")
+print("1% 1k env-steps")
+stopped = "agent.log_interval=77" in sys.argv and "--checkpoint" not in sys.argv
+shutil.copy(checkpoint, run / ("model_3.pt" if stopped else "model_5.pt"))
+sys.exit(130 if stopped else 0)
+"""
+
+EVALUATE = """
+import json, pathlib, sys
+arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
+content = json.loads((pathlib.Path(__file__).parent / f"{sys.argv.count('--checkpoint')}_seeds.json").read_text())
+output = pathlib.Path(arguments["--output"])
+output.mkdir()
+(output / "evaluation.json").write_text(json.dumps(content | {"name": arguments["--name"]}))
+"""
+
+PLAY = """
+import pathlib, sys
+arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
+pathlib.Path("played.txt").write_text(" ".join(sys.argv[1:]))
+pathlib.Path(arguments["--record"]).write_text("rollouts")
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch):
+    """``table(*arguments)``: ``benchmark.py`` with stand-ins for the scripts it starts; its exit code."""
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    for name, text in (("train.py", TRAIN), ("evaluate.py", EVALUATE), ("play.py", PLAY)):
+        (scripts / name).write_text(text)
+    write_checkpoint({"iter": 3, "seconds": 1.0}, scripts / "model_3.pt")
+    for seeds in (1, 2):
+        values = {
+            who: [{m: np.full(4, number) for m in METRICS}]
+            for who, number in (("policy", 50.0 + seeds), ("standing", 24.5))
+        }
+        Evaluation("", {}, {who: found * seeds for who, found in values.items()}).write(tmp_path / "template")
+        (tmp_path / "template" / JSON_FILE).rename(scripts / f"{seeds}_seeds.json")
+    monkeypatch.setattr(grid, "SCRIPTS", scripts)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["benchmark.py", *map(str, arguments)])
+        return run_main(benchmark.run)
+
+    return run
+
+
+def calls(folder: Path) -> list[list[str]]:
+    return [line.split() for line in (folder / "calls.txt").read_text().splitlines()]
+
+
+def test_the_ablation_trains_judges_and_never_repeats(table, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ("ablation", "--task", TASK, "--seeds", "1,2", "--max_iterations", 5, "--rows", "all,no IoU")
+    assert table(*command, "--output", out, "--num_envs", 4, "presets=cpu") == 0
+    [call] = calls(out / "no_IoU" / "seed_2")
+    for option in (("--task", TASK), ("--seed", "2"), ("--agent", "bro"), ("--max_iterations", "5")):
+        assert call[call.index(option[0]) + 1] == option[1]
+    assert "env.rewards.mask_iou.weight=0" in call and "presets=cpu" in call and "--no_evaluation" in call
+    assert "env.rewards.mask_iou.weight=0" not in calls(out / "all" / "seed_1")[0]
+    said = capsys.readouterr().out
+    assert "| all | 52 [52, 52] |" in said and "| (standing) | 24.5" in said
+    content = json.loads((out / "ablation.json").read_text())
+    assert content["rows"]["no IoU"]["env_reward"]["mean"] == 52.0
+    assert (out / "ablation.md").read_text() in said
+    assert table(*command, "--output", out, "--num_envs", 4, "presets=cpu") == 0
+    assert len(calls(out / "all" / "seed_1")) == 1
+
+
+def test_a_stopped_table_goes_on_with_what_is_left(table, tmp_path, capsys):
+    command = ("ablation", "--task", TASK, "--max_iterations", 5, "--rows", "all", "--output", tmp_path / "out")
+    assert table(*command, STOP) == 130
+    assert "The same command goes on" in capsys.readouterr().out
+    assert table(*command, STOP) == 0
+    first, second = calls(tmp_path / "out" / "all" / "seed_1")
+    assert "--checkpoint" not in first
+    assert second[second.index("--checkpoint") + 1].endswith("logs/nil_ext/walk/1/model_3.pt")
+    assert second[second.index("--max_iterations") + 1] == "2"
+
+
+def test_a_failure_leaves_a_gap_and_the_rest_goes_on(table, tmp_path, capsys):
+    command = ("--max_iterations", 5, "--rows", "only regularisation,all", "--output", tmp_path / "out")
+    assert table("ablation", "--task", TASK, *command) == 1
+    said = capsys.readouterr()
+    assert "train.py failed (1): error: this one fails" in said.err
+    assert "| only regularisation | – |" in said.out and "| all | 51" in said.out
+
+
+def test_settings_that_differ_from_the_folders_are_refused(table, tmp_path, capsys):
+    command = ("ablation", "--task", TASK, "--rows", "all", "--output", tmp_path / "out")
+    assert table(*command, "--max_iterations", 5) == 0
+    assert table(*command, "--max_iterations", 6, "--seeds", 3) == 2
+    assert "holds runs with other budget, seeds: give the same, or another --output" in capsys.readouterr().err
+
+
+def test_table1_records_the_expert_for_the_baselines(table, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ("table1", "--task", TASK, "--max_iterations", 5, "--output", out)
+    assert table(*command, "--methods", "NIL,AMP") == 0
+    folder = out / TASK
+    assert "--reward task" in " ".join(calls(folder / "Expert" / "seed_1")[0])
+    assert "--num_envs 25" in (folder / "Expert" / "played.txt").read_text()
+    [call] = calls(folder / "AMP" / "seed_1")
+    assert call[call.index("--agent") + 1] == "amp"
+    assert call[call.index("--trajectories") + 1] == str(folder / "Expert" / "rollouts.npz")
+    said = capsys.readouterr().out
+    assert f"| {TASK} | 51 [51, 51] | 51 [51, 51] | 24.5 [24.5, 24.5] |" in said
+    assert "| the paper's | 290.3 | 286.9 | – |" in said
+    assert json.loads((out / "table1.json").read_text())["paper"][TASK][2] == 260.8
+
+
+def test_table1_takes_trajectories_by_path(table, tmp_path, shared):
+    command = ("table1", "--task", TASK, "--max_iterations", 5, "--output", tmp_path / "out", "--methods", "BCO")
+    assert table(*command, "--trajectories", shared / "mocap") == 0
+    [call] = calls(tmp_path / "out" / TASK / "BCO" / "seed_1")
+    assert call[call.index("--trajectories") + 1] == str(shared / "mocap" / "a1_walk.npz")
+    assert not (tmp_path / "out" / TASK / "Expert").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ablation", "--seeds", "1;2"), "--seeds 1;2: give whole numbers separated by commas"),
+        (("ablation", "--episodes", 0), "--episodes 0 leaves nothing to do"),
+        (("ablation", "--max_minutes", 0), "--max_minutes 0 leaves nothing to do"),
+        (("ablation", "--rows", "everything"), "--rows: no row 'everything' among all, no regularisation"),
+        (("ablation", "--also", "weather"), "--also: no rows 'weather' among encoder, clip_stride, interpolation."),
+        (("ablation", "--reward", "task"), "The ablation is NIL's, by the agent bro"),
+        (("ablation", "--output", "/proc/none"), "Cannot write to '/proc/none'"),
+        (("table1", "--methods", "NIL,PPO"), "--methods: no method 'PPO' among NIL, AMP"),
+        (("table1", "--trajectories", "gone"), "--trajectories 'gone' is no folder"),
+        (("table1", "--agent", "amp"), "The table trains every method itself"),
+    ],
+)
+def test_what_makes_no_table_is_refused(refuse, arguments, message):
+    assert message in refuse(benchmark.run, *arguments, "--task", TASK)
+
+
+def test_the_papers_rows_are_seven():
+    assert list(ablation.REWARD_ROWS) == list(ablation.PAPER["NIL-H1-Walk"])
+    assert len(ablation.REWARD_ROWS) == 7 and len(table1.PAPER) == 4

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""AMP, GAIfO and BCO on a line where the expert's policy is known: they have to find it from states alone."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from rsl_rl.env import VecEnv
+from tensordict import TensorDict
+
+from nil_ext.errors import InputError
+from nil_ext.rl.imitation import ExpertTransitions
+from nil_ext.rl.runners import OffPolicyRunner
+from nil_ext.rl.runners.checkpoint import read_checkpoint
+
+GOAL, STEP, TIME_OUT = 0.5, 0.4, 20
+
+
+def expert_action(position: torch.Tensor) -> torch.Tensor:
+    """Half of the way to the goal, at most a whole step: x' = x + 0.4 a."""
+    return (0.5 * (GOAL - position) / STEP).clamp(-1.0, 1.0)
+
+
+class Line(VecEnv):
+    """A point on a line, x' = x + 0.4 a, that is paid nothing. State: its place and a column the expert lacks."""
+
+    def __init__(self, num_envs: int = 16) -> None:
+        self.num_envs, self.num_actions, self.max_episode_length = num_envs, 1, TIME_OUT
+        self.device = torch.device("cpu")
+        self.generator = torch.Generator().manual_seed(0)
+        self.episode_length_buf = torch.zeros(num_envs, dtype=torch.long)
+        self.place = self._draw()
+
+    def _draw(self) -> torch.Tensor:
+        return torch.rand(self.num_envs, generator=self.generator) * 3.0 - 1.5
+
+    def get_observations(self) -> TensorDict:
+        # how far a point is from the goal is in neither of the two
+        states = torch.stack((self.place, 7.0 + torch.sin(31.0 * self.place)), dim=1)
+        return TensorDict({"policy": states[:, :1].clone(), "state": states}, batch_size=[self.num_envs])
+
+    def step(self, actions: torch.Tensor):
+        self.place = self.place + STEP * actions[:, 0].clamp(-1.0, 1.0)
+        self.episode_length_buf += 1
+        final = self.get_observations()
+        fell = self.place.abs() > 2.0
+        time_outs = (self.episode_length_buf >= TIME_OUT) & ~fell
+        dones = fell | time_outs
+        self.place = torch.where(dones, self._draw(), self.place)
+        self.episode_length_buf[dones] = 0
+        extras = {"time_outs": time_outs, "final_obs": final}
+        return self.get_observations(), torch.zeros(self.num_envs), dones.long(), extras
+
+
+def expert_transitions() -> ExpertTransitions:
+    """Episodes of the expert from the environment's starts; it does not know the second column."""
+    env, places = Line(256), []
+    place = env.place
+    for _ in range(TIME_OUT + 1):
+        places.append(place)
+        place = place + STEP * expert_action(place)
+    path = torch.stack(places)
+    pairs = [torch.stack((part.flatten(), torch.zeros(part.numel())), dim=1) for part in (path[:-1], path[1:])]
+    return ExpertTransitions(*pairs, torch.tensor([1.0, 0.0]))
+
+
+def runner(train_cfg: dict, agent: str, log_dir: Path | None = None, **settings) -> OffPolicyRunner:
+    cfg = copy.deepcopy(train_cfg)
+    cfg["obs_groups"] = {"actor": ["policy"], "critic": ["policy"], "expert": ["state"]}
+    if agent == "BCO":
+        cfg["obs_groups"] = {"actor": ["state"], "critic": ["state"]}
+    cfg["algorithm"] |= {"class_name": f"nil_ext.rl.imitation:{agent}", "hidden_dims": [32, 32], "init_alpha": 0.001}
+    cfg["algorithm"] |= {"expert": expert_transitions()} | settings
+    return OffPolicyRunner(Line(), cfg, None if log_dir is None else str(log_dir), "cpu")
+
+
+def error(trained: OffPolicyRunner) -> float:
+    """Mean distance of the policy's step from the expert's, where the expert is mostly: around the goal."""
+    place = torch.linspace(0.0, 1.0, 41)
+    states = torch.stack((place, 7.0 + torch.sin(31.0 * place)), dim=1)
+    obs = TensorDict({"policy": states[:, :1], "state": states}, batch_size=[41])
+    with torch.no_grad():
+        actions = trained.get_inference_policy("cpu")(obs)[:, 0]
+    return STEP * (actions - expert_action(place)).abs().mean().item()
+
+
+def last_place(trained: OffPolicyRunner) -> torch.Tensor:
+    """Where the policy has brought 256 points after an episode."""
+    env, policy = Line(256), trained.get_inference_policy("cpu")
+    with torch.no_grad():
+        for _ in range(TIME_OUT - 1):
+            env.step(policy(env.get_observations()))
+    return env.place
+
+
+@pytest.mark.parametrize("agent", ["AMP", "GAIfO"])
+def test_adversarial_imitation_ends_where_the_expert_does(train_cfg, agent):
+    settings = {"updates_per_step": 2.0, "discriminator_updates": 0.5, "discriminator_learning_rate": 1e-3}
+    # AMP's zero-centred penalty of 10 makes the discriminator flat over a fifth of this line
+    settings |= {"gradient_penalty": 1.0} if agent == "AMP" else {}
+    trained = runner(train_cfg, agent, **settings, n_step=2)
+    start = (last_place(trained) - GOAL).abs().mean()
+    trained.learn(90)
+    distance = (last_place(trained) - GOAL).abs()
+    assert start > 0.5  # a fresh policy drifts anywhere
+    assert distance.mean() < 0.15, distance.mean()
+    assert error(trained) < 0.12
+
+
+def test_bco_finds_the_experts_actions_and_ignores_what_it_cannot_know(train_cfg):
+    trained = runner(train_cfg, "BCO", updates_per_step=2.0)
+    assert error(trained) > 0.05
+    trained.learn(60)
+    assert error(trained) < 0.03
+    assert (last_place(trained) - GOAL).abs().mean() < 0.06
+    assert trained.alg.actor.mlp[0].weight[:, 1].abs().max() == 0.0
+    # the inverse dynamics are a = (x' - x) / 0.4
+    pair = torch.tensor([[0.2, 0.0]]), torch.tensor([[0.4, 0.0]])
+    trained.alg.eval_mode()
+    assert trained.alg.inverse(trained.alg.inverse.features(*pair)).item() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("agent", ["AMP", "GAIfO", "BCO"])
+def test_a_checkpoint_holds_everything_and_needs_no_expert_to_play(train_cfg, agent, tmp_path):
+    trained = runner(train_cfg, agent, tmp_path)
+    trained.learn(8)
+    path = tmp_path / "model_8.pt"
+    again = runner(train_cfg, agent, expert=None)
+    again.load(str(path))
+    before, after = trained.alg.save(), again.alg.save()
+    network = "inverse" if agent == "BCO" else "discriminator"
+    for name, values in before[f"{network}_state_dict"].items():
+        torch.testing.assert_close(after[f"{network}_state_dict"][name], values)
+    assert after[f"{network}_optimizer_state_dict"]["state"]
+    obs = Line().get_observations()
+    torch.testing.assert_close(
+        again.get_inference_policy("cpu")(obs), trained.get_inference_policy("cpu")(obs), rtol=0.0, atol=0.0
+    )
+    assert read_checkpoint(path)["transitions"] == 8 * 5 * 16
+    with pytest.raises(InputError, match="name trajectories with --trajectories"):
+        again.learn(1)
+
+
+def test_trajectories_of_another_robot_are_refused(train_cfg):
+    expert = expert_transitions()
+    other = ExpertTransitions(expert.states[:, :1], expert.next_states[:, :1], expert.known[:1])
+    with pytest.raises(InputError, match="have 1 columns, the environment's state 2"):
+        runner(train_cfg, "AMP", expert=other).learn(1)

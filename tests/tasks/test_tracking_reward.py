@@ -1,0 +1,82 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""``--reward tracking``: the reference's own joint angles and speed, without rendering."""
+
+from __future__ import annotations
+
+import math
+
+import gymnasium as gym
+import pytest
+import torch
+
+from nil_ext.errors import InputError
+from nil_ext.tasks.walk.register import IMITATION, TRACKING
+
+TASK = "NIL-A1-Walk"
+NUM_ENVS = 3
+
+
+@pytest.fixture(scope="module")
+def env(open_env):
+    spec = gym.spec(TASK)
+    spec.kwargs["reward"] = TRACKING
+    try:
+        with open_env("presets=cpu", num_envs=NUM_ENVS, task=TASK) as env:
+            yield env
+    finally:
+        spec.kwargs["reward"] = IMITATION
+
+
+def _tracking(env) -> dict[str, torch.Tensor]:
+    """The three terms, unweighted, in the present state."""
+    manager = env.unwrapped.reward_manager
+    terms = {name: manager.get_term_cfg(name) for name in manager.active_terms if name.startswith("tracking")}
+    return {name: term.func(env.unwrapped, **term.params) for name, term in terms.items()}
+
+
+@pytest.mark.sim
+def test_the_reference_s_own_state_earns_everything(env, place):
+    reference = env.unwrapped.command_manager.get_term("reference")
+    env.reset()
+    place(env, *reference.target)
+    assert set(_tracking(env)) == {"tracking_joint_pos", "tracking_joint_vel", "tracking_root_vel"}
+    for values in _tracking(env).values():
+        torch.testing.assert_close(values, torch.ones(NUM_ENVS), rtol=0.0, atol=1e-4)
+
+
+@pytest.mark.sim
+def test_terms_fall_with_the_squared_error(env, place):
+    reference = env.unwrapped.command_manager.get_term("reference")
+    env.reset()
+    root_pose, root_vel, joint_pos, joint_vel = (state.clone() for state in reference.target)
+    joint_pos[:, 0] += 0.3  # of twelve joints: mean square 0.09 / 12
+    joint_vel += 2.0
+    root_vel[:, 0] += 0.3  # of three components: mean square 0.03
+    place(env, root_pose, root_vel, joint_pos, joint_vel)
+    values = _tracking(env)
+    assert values["tracking_joint_pos"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-0.0075 / 0.0625)], abs=1e-4)
+    assert values["tracking_joint_vel"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-4.0 / 16.0)], abs=1e-4)
+    assert values["tracking_root_vel"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-0.03 / 0.0225)], abs=1e-3)
+
+
+@pytest.mark.sim
+def test_nothing_is_filmed(env, monkeypatch):
+    reference = env.unwrapped.command_manager.get_term("reference")
+
+    def film():
+        raise AssertionError("the camera was read")
+
+    monkeypatch.setattr(reference.camera, "film", film)
+    env.reset()
+    _, rewards, _, _ = env.step(torch.zeros(NUM_ENVS, env.num_actions))
+    assert (rewards > 0.0).all()
+
+
+@pytest.mark.sim
+def test_a_reference_without_joint_angles_is_refused(env, monkeypatch):
+    reference = env.unwrapped.command_manager.get_term("reference")
+    monkeypatch.setattr(reference, "_motion", tuple(state[:1] for state in reference._motion))
+    with pytest.raises(InputError, match="lift the clip"):
+        reference.require_motion()
