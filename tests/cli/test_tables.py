@@ -26,7 +26,7 @@ pytestmark = pytest.mark.sim
 
 def run(scripts, name: str, *arguments: str, cwd: Path) -> str:
     command = [sys.executable, str(SCRIPT), name, "--task", TASK, *arguments, *SMALL]
-    done = subprocess.run(command, cwd=cwd, env=scripts.environment, capture_output=True, text=True, timeout=550)
+    done = subprocess.run(command, cwd=cwd, env=scripts.environment, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
@@ -40,6 +40,8 @@ def test_a_row_of_the_ablation(scripts, tmp_path):
     assert "only regularisation:" in said  # its progress
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_table1_from_a_recorded_expert(scripts, tmp_path):
     run(scripts, "table1", "--methods", "AMP", "--output", "out", cwd=tmp_path)
     content = json.loads((tmp_path / "out" / "table1.json").read_text())
