@@ -58,7 +58,7 @@ def test_terms_fall_with_the_squared_error(env, place):
     values = _tracking(env)
     assert values["tracking_joint_pos"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-0.0075 / 0.0625)], abs=1e-4)
     assert values["tracking_joint_vel"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-4.0 / 16.0)], abs=1e-4)
-    assert values["tracking_root_vel"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-0.03 / 0.0225)], abs=1e-3)
+    assert values["tracking_root_vel"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-0.03 / 0.09)], abs=1e-3)
 
 
 @pytest.mark.sim

@@ -278,7 +278,7 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         for name, quantity, width, weight in (
             ("tracking_joint_pos", "joint_pos", 0.25, 1.0),
             ("tracking_joint_vel", "joint_vel", 4.0, 0.2),
-            ("tracking_root_vel", "root_lin_vel", 0.15, 1.0),
+            ("tracking_root_vel", "root_lin_vel", 0.3, 1.0),
         ):
             term = RewardTermCfg(func=mdp.Tracking, weight=weight, params={"quantity": quantity, "width": width})
             setattr(self.rewards, name, term)
