@@ -21,7 +21,7 @@ SMALL = (
     *("agent.algorithm.warmup_transitions=16", "agent.algorithm.updates_per_step=0.5"),
 )
 
-pytestmark = pytest.mark.sim
+pytestmark = [pytest.mark.sim, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def run(scripts, name: str, *arguments: str, cwd: Path) -> str:
@@ -40,8 +40,6 @@ def test_a_row_of_the_ablation(scripts, tmp_path):
     assert "only regularisation:" in said  # its progress
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_table1_from_a_recorded_expert(scripts, tmp_path):
     run(scripts, "table1", "--methods", "AMP", "--output", "out", cwd=tmp_path)
     content = json.loads((tmp_path / "out" / "table1.json").read_text())

@@ -29,7 +29,7 @@ SOFTWARE_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--d
 START_SECONDS = 240
 """A start takes 25 s on two free cores; test machines are often busy."""
 
-pytestmark = pytest.mark.sim
+pytestmark = [pytest.mark.sim, pytest.mark.slow]
 
 
 class Play:

@@ -153,7 +153,7 @@ def load_checkpoint(session: Session, path: Path) -> None:
     except RuntimeError as error:  # shapes that do not fit
         raise InputError(f"Checkpoint '{path}' does not fit this task: {str(error).splitlines()[0]}") from error
     _require_same(path, theirs, mine)
-    learned_from, reward = (theirs or {}).get("reward", IMITATION), session.runner.infos["reward"]
+    learned_from, reward = (theirs or {}).get("reward", IMITATION), session.runner.infos.get("reward", IMITATION)
     if learned_from != reward and isinstance(session.runner, OffPolicyRunner):
         session.runner.leave_replay(f"The checkpoint learned from the {learned_from} reward, this run from {reward}")
 
