@@ -14,6 +14,7 @@ from pathlib import Path
 
 import onnxruntime as ort
 import pytest
+import torch
 
 from nil_ext.cli.common import parse_args, resolve_cfgs
 from nil_ext.cli.session import find_checkpoint
@@ -86,11 +87,14 @@ def test_ppo_trains_and_its_export_runs_in_mujoco(scripts, tmp_path):
     assert contract["nil_ext.robot"] == "H1"
     assert len(contract["nil_ext.joint_names"]) == 19
     assert contract["nil_ext.control_rate"] == pytest.approx(25.0)
-    assert contract["nil_ext.action"]["kind"] == "position"
+    assert contract["nil_ext.action"]["kind"] == "residual"
     knee = contract["nil_ext.joint_names"].index("left_knee")
     # the H1's facts: an action of 1 moves the knee's target by .8 rad; its motor's gains and limit
     assert contract["nil_ext.action"]["scale"][knee] == pytest.approx(0.8)
-    assert contract["nil_ext.action"]["offset"] == pytest.approx(contract["nil_ext.start"]["joint_pos"])
+    # a row for each of the 10 steps of 0.4 s: the sketch's joint positions, near the start pose
+    assert [len(row) for row in contract["nil_ext.action"]["offset"]] == 10 * [19]
+    first = torch.tensor(contract["nil_ext.action"]["offset"][0]) - torch.tensor(contract["nil_ext.start"]["joint_pos"])
+    assert 0.0 < first.abs().max() < 0.2
     assert contract["nil_ext.motors"]["effort_limit"][knee] == pytest.approx(300.0)
     assert [term["name"] for term in contract["nil_ext.observations"]][-2:] == ["reference", "phase"]
     script = Path(done.args[1]).parent / "replay_mujoco.py"

@@ -16,8 +16,8 @@ from nil_ext.errors import InputError
 from nil_ext.rl.runners.checkpoint import write_checkpoint
 
 TASK = "NIL-H1-Walk"
-CPU = {"robot": "H1", "control_rate": 25.0, "action": "position"}
-"""What the cpu profile of the task controls (README.md): position targets, physics at 250 Hz, 10 steps each."""
+CPU = {"robot": "H1", "control_rate": 25.0, "action": "residual"}
+"""What the cpu profile of the task controls (README.md): residual position targets, physics at 250 Hz, 10 steps each."""
 PAPER = {"robot": "H1", "control_rate": 100.0, "action": "torque"}
 
 
@@ -42,7 +42,8 @@ def checkpoint(tmp_path: Path):
             CPU | {"control_rate": 100.0},
             "other control_rate (100.0) than this environment (25.0): give",
         ),
-        ("cpu", CPU | {"action": "torque"}, "other action (torque) than this environment (position)"),
+        ("cpu", CPU | {"action": "torque"}, "other action (torque) than this environment (residual)"),
+        ("cpu,position", CPU, "other action (residual) than this environment (position)"),
         ("paper", PAPER | {"action": "position"}, "other action (position) than this environment (torque)"),
         ("paper", PAPER | {"control_rate": 25.0}, "other control_rate (25.0) than this environment (100.0)"),
         ("cpu", CPU | {"robot": "G1"}, "other robot (G1) than this environment (H1)"),

@@ -194,6 +194,22 @@ def test_a_policy_that_holds_e0_stands_and_one_that_squats_falls(runner, contrac
     assert 0.1 < numbers["survived"] < 1.0
 
 
+def test_residual_targets_go_around_the_row_of_the_frame(contract):
+    """The motors pull each joint towards the offset of the frame in which the step begins."""
+    start = np.array(contract["start"]["joint_pos"])
+    knee = contract["joint_names"].index("left_knee")
+    rows = np.stack([start, start + 0.2 * np.eye(19)[knee]])
+    robot = MujocoRobot(contract | {"action": {**contract["action"], "kind": "residual", "offset": rows.tolist()}})
+    after = []
+    for frame in (0, 1, 7):  # beyond the last row: the last row
+        robot.reset()
+        robot.step(np.zeros(19), frame)
+        after.append(robot.joint_pos_rel[knee])
+    assert abs(after[0]) < 0.03
+    assert after[1] > 0.1
+    assert after[2] == after[1]
+
+
 def test_the_script_films_without_isaac_lab(exported, tmp_path):
     if shutil.which("xvfb-run") is None:
         pytest.skip("drawing needs a display or xvfb-run")

@@ -34,7 +34,7 @@ def linear(algorithm, weights: tuple[float, float]) -> None:
     """Make the discriminator w . (s, s')."""
     network = torch.nn.Linear(2, 1, bias=False)
     network.weight.data = torch.tensor([weights])
-    algorithm.discriminator.network = network
+    algorithm.network.network = network
 
 
 def test_amp_is_least_squares_with_a_bounded_reward():
@@ -66,10 +66,10 @@ def test_gaifo_is_binary_and_lipschitz():
 def test_rewards_are_the_newest_discriminators_and_a_fall_earns_nothing(monkeypatch):
     """Three steps with known states; the reward is s' - 2 s, discounted by half."""
     alg = make(AMP, n_step=2)
-    alg.discriminator.eval()  # mean 0, deviation 1 (and .01 that is added to it)
+    alg.network.eval()  # mean 0, deviation 1 (and .01 that is added to it)
     linear(alg, (-2.0, 1.0))
     monkeypatch.setattr(alg, "style_reward", lambda logits: logits)
-    monkeypatch.setattr(alg.discriminator.normalizer, "forward", lambda x: x)
+    monkeypatch.setattr(alg.network.normalizer, "forward", lambda x: x)
 
     def observe(value: float) -> dict:
         state = torch.full((NUM_ENVS, 1), value)
@@ -95,17 +95,15 @@ def test_rewards_are_the_newest_discriminators_and_a_fall_earns_nothing(monkeypa
 
 def test_the_discriminator_never_sees_what_follows_a_fall(monkeypatch):
     alg = make(AMP, expert=ExpertTransitions(torch.zeros(4, 1), torch.zeros(4, 1), torch.ones(1)), batch_size=64)
-    alg.discriminator.restrict_to(alg.expert)
+    alg.network.restrict_to(alg.expert)
     state = torch.zeros(NUM_ENVS, 1)
     falls = torch.tensor([False, True, True])
     alg.replay.observe({"policy": torch.zeros(NUM_ENVS, 2), "state": state})
     after = {"policy": torch.zeros(NUM_ENVS, 2), "state": state + torch.tensor([[1.0], [9.0], [9.0]])}
     alg.replay.push(torch.zeros(NUM_ENVS, 1), torch.zeros(NUM_ENVS), falls, falls & False, after, after)
     seen = []
-    features = alg.discriminator.features
-    monkeypatch.setattr(
-        alg.discriminator, "features", lambda *pair: seen.append(pair[1].max().item()) or features(*pair)
-    )
+    features = alg.network.features
+    monkeypatch.setattr(alg.network, "features", lambda *pair: seen.append(pair[1].max().item()) or features(*pair))
     report = alg._update_discriminator()
     assert seen[0] == 1.0
     assert set(report) == {"discriminator", "discriminator_right", "style_reward"}

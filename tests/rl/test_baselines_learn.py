@@ -122,7 +122,7 @@ def test_bco_finds_the_experts_actions_and_ignores_what_it_cannot_know(train_cfg
     # the inverse dynamics are a = (x' - x) / 0.4
     pair = torch.tensor([[0.2, 0.0]]), torch.tensor([[0.4, 0.0]])
     trained.alg.eval_mode()
-    assert trained.alg.inverse(trained.alg.inverse.features(*pair)).item() == pytest.approx(0.5, abs=0.1)
+    assert trained.alg.network(trained.alg.network.features(*pair)).item() == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize("agent", ["AMP", "GAIfO", "BCO"])

@@ -15,6 +15,7 @@ from isaaclab.envs.mdp import JointEffortActionCfg, JointPositionActionCfg
 from isaaclab_tasks.utils import resolve_task_config
 
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
+from nil_ext.tasks.mdp import ReferencePositionActionCfg
 
 TASK = "NIL-H1-Walk"
 
@@ -54,13 +55,17 @@ def test_cpu_profile_is_small():
     assert cfg.scene.num_envs == 64
     assert (cfg.scene.camera.width, cfg.scene.camera.height) == (64, 64)
     assert 1.0 / (cfg.sim.dt * cfg.decimation) == pytest.approx(25.0)
-    assert isinstance(cfg.actions.joints, JointPositionActionCfg)
+    assert isinstance(cfg.actions.joints, ReferencePositionActionCfg)
+    assert cfg.commands.reference.observe_motion
     assert type(cfg.sim.physics).__name__ == "OvPhysxCfg"
     assert cfg.commands.reference.encoder == "efficientnet"
 
 
 @pytest.mark.parametrize("profile", ["paper", "cpu"])
-@pytest.mark.parametrize(("action", "kind"), [("torque", JointEffortActionCfg), ("position", JointPositionActionCfg)])
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [("torque", JointEffortActionCfg), ("position", JointPositionActionCfg), ("residual", ReferencePositionActionCfg)],
+)
 def test_kind_of_action_brings_its_gains(profile: str, action: str, kind: type):
     cfg = env_cfg(f"presets={profile},{action}")
     assert type(cfg.actions.joints) is kind

@@ -16,6 +16,7 @@ from nil_ext.tasks.walk.register import IMITATION, TRACKING
 
 TASK = "NIL-A1-Walk"
 NUM_ENVS = 3
+STATE = ("root_pose", "root_vel", "joint_pos", "joint_vel")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def _tracking(env) -> dict[str, torch.Tensor]:
 def test_the_reference_s_own_state_earns_everything(env, place):
     reference = env.unwrapped.command_manager.get_term("reference")
     env.reset()
-    place(env, *reference.target)
+    place(env, *(reference.target(name) for name in STATE))
     assert set(_tracking(env)) == {"tracking_joint_pos", "tracking_joint_vel", "tracking_root_vel"}
     for values in _tracking(env).values():
         torch.testing.assert_close(values, torch.ones(NUM_ENVS), rtol=0.0, atol=1e-4)
@@ -50,7 +51,7 @@ def test_the_reference_s_own_state_earns_everything(env, place):
 def test_terms_fall_with_the_squared_error(env, place):
     reference = env.unwrapped.command_manager.get_term("reference")
     env.reset()
-    root_pose, root_vel, joint_pos, joint_vel = (state.clone() for state in reference.target)
+    root_pose, root_vel, joint_pos, joint_vel = (reference.target(name) for name in STATE)
     joint_pos[:, 0] += 0.3  # of twelve joints: mean square 0.09 / 12
     joint_vel += 2.0
     root_vel[:, 0] += 0.3  # of three components: mean square 0.03
@@ -77,6 +78,6 @@ def test_nothing_is_filmed(env, monkeypatch):
 @pytest.mark.sim
 def test_a_reference_without_joint_angles_is_refused(env, monkeypatch):
     reference = env.unwrapped.command_manager.get_term("reference")
-    monkeypatch.setattr(reference, "_motion", tuple(state[:1] for state in reference._motion))
+    monkeypatch.setattr(reference, "_motion", {name: values[:1] for name, values in reference._motion.items()})
     with pytest.raises(InputError, match="lift the clip"):
         reference.require_motion()

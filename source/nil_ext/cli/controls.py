@@ -14,6 +14,7 @@ from tensordict import TensorDict
 from isaaclab.envs.mdp import JointPositionActionCfg
 from isaaclab.utils.string import resolve_matching_names_values
 
+from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
 from .session import Session
 
 Policy = Callable[[TensorDict], torch.Tensor]
@@ -32,8 +33,17 @@ def controls(session: Session, seed: int) -> dict[str, Policy]:
 def standing(session: Session) -> Policy:
     """Holds the start pose e0 with the robot's position gains, whatever the kind of action."""
     env = session.env
-    if isinstance(env.unwrapped.action_manager.get_term("joints").cfg, JointPositionActionCfg):
-        return zero_action(session)
+    term = env.unwrapped.action_manager.get_term("joints")
+    zero = zero_action(session)
+    if isinstance(term.cfg, ReferencePositionActionCfg):
+
+        def hold_start(obs: TensorDict) -> torch.Tensor:
+            term.hold_start()
+            return zero(obs)
+
+        return hold_start
+    if isinstance(term.cfg, JointPositionActionCfg):
+        return zero
     robot, facts = session.reference.robot, pkgutil.resolve_name(session.robot_entry_point)
     stiffness, damping, limits = (
         torch.tensor(resolve_matching_names_values(values, robot.joint_names)[2], device=env.device)
@@ -48,7 +58,7 @@ def standing(session: Session) -> Policy:
 
 
 def zero_action(session: Session) -> Policy:
-    """Action 0: no torque at all, or with position targets the same as standing."""
+    """Action 0: no torque, with position targets the same as standing, with residual ones the motion open loop."""
     env = session.env
     return lambda obs: torch.zeros(env.num_envs, env.num_actions, device=env.device)
 

@@ -84,7 +84,8 @@ def _observations(session: Session) -> list[dict]:
 def _action(session: Session) -> dict:
     """Kind, scale and offset of each joint: the target or torque is offset + scale * clip(action, -1, 1).
 
-    They are read off the action term itself, which is affine, so that overrides are in them.
+    They are read off the action term itself, which is affine, so that overrides are in them. Where targets go around
+    the reference's motion, the offset has a row for each of its frames in which a step begins.
     """
     term = session.env.unwrapped.action_manager.get_term("joints")
     values = []
@@ -92,9 +93,11 @@ def _action(session: Session) -> dict:
         term.process_actions(torch.full_like(term.raw_actions, action))
         values.append(term.processed_actions[0].clone())
     offset, end = values
+    kind, reference = session.runner.infos["action"], session.reference
+    moves = kind == "residual" and reference.has_motion
     return {
-        "kind": session.runner.infos["action"],
+        "kind": kind,
         "scale": (end - offset).tolist(),
-        "offset": offset.tolist(),
+        "offset": (reference.joint_pos_table[1:] if moves else offset).tolist(),
         "clip": 1.0,
     }

@@ -95,7 +95,8 @@ class MujocoRobot:
         self.root = self.model.body(contract["root"]).id
         self._start_pos = np.array(contract["start"]["joint_pos"])
         self._motors = {key: np.array(values) for key, values in contract["motors"].items()}
-        self._action = {key: np.array(contract["action"][key]) for key in ("scale", "offset")}
+        self._scale = np.array(contract["action"]["scale"])
+        self._offsets = np.atleast_2d(contract["action"]["offset"])
         self.reset()
 
     def reset(self) -> None:
@@ -105,10 +106,15 @@ class MujocoRobot:
         self.data.qpos[self._qpos] = self._start_pos
         self._mujoco.mj_forward(self.model, self.data)
 
-    def step(self, actions: np.ndarray) -> None:
-        """Run one control step; motors compute and clip their torque in every physics step, as in training."""
-        command = self._action["offset"] + self._action["scale"] * actions
-        position = self.contract["action"]["kind"] == "position"
+    def step(self, actions: np.ndarray, frame: int) -> None:
+        """Run one control step; motors compute and clip their torque in every physics step, as in training.
+
+        Args:
+            actions: what the policy wants (A,).
+            frame: frame of the reference in which the step begins.
+        """
+        command = self._offsets[min(frame, len(self._offsets) - 1)] + self._scale * actions
+        position = self.contract["action"]["kind"] != "torque"
         limit = self._motors["effort_limit"]
         for _ in range(self.substeps):
             torque = -self._motors["damping"] * self.joint_vel
@@ -204,7 +210,7 @@ def replay(policy: ExportedPolicy, film: bool) -> tuple[dict[str, float], list[n
     steps = 0
     while steps < observer.frames - 1 and not robot.fallen:
         action = policy(observer.observe(robot, action, steps))
-        robot.step(action)
+        robot.step(action, steps)
         steps += 1
         if camera:
             pictures.append(camera.picture())

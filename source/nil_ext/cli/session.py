@@ -40,6 +40,7 @@ from ..rl.imitation.states import state_names
 from ..rl.runners import OffPolicyRunner
 from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
 from ..tasks.embedded import ASSETS
+from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
 from ..tasks.walk.register import IMITATION
 from .common import simulation
 
@@ -112,11 +113,12 @@ def open_session(
 
 def control_contract(env_cfg: ImitationEnvCfg) -> dict:
     """What a policy controls, as far as the settings tell: robot, steps per second [Hz], kind of action."""
-    position = isinstance(env_cfg.actions.joints, JointPositionActionCfg)
+    joints = env_cfg.actions.joints
+    kinds = {ReferencePositionActionCfg: "residual", JointPositionActionCfg: "position"}
     return {
         "robot": env_cfg.commands.reference.robot,
         "control_rate": 1.0 / (env_cfg.sim.dt * env_cfg.decimation),
-        "action": "position" if position else "torque",
+        "action": kinds.get(type(joints), "torque"),
     }
 
 

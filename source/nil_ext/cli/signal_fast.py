@@ -25,8 +25,9 @@ from ..errors import InputError
 from ..perception.encoders import ENCODERS, make_encoder
 from ..perception.similarity import VideoSimilarity
 from ..tasks.embedded import embedded_reference
+from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
 from .common import parse_args, resolve_cfgs
-from .controls import Policy, random_actions, standing
+from .controls import Policy, random_actions
 from .session import Session, find_checkpoint, load_checkpoint, open_session
 
 _STRIDES = (2, 4)
@@ -226,10 +227,9 @@ def _closed_loop(policy: Policy) -> Act:
 def _open_loop(session: Session, speed: float | None = None) -> Act:
     """Joint targets of the task's sketch, one frame ahead, whatever the robot does; with another speed if given."""
     env, robot = session.env.unwrapped, session.reference.robot
-    term = env.action_manager.get_term("joints")
     sketch, task = gym.spec(env.cfg.commands.reference.task).kwargs.get("sketch_entry_point"), env.cfg.commands
-    if not isinstance(term.cfg, JointPositionActionCfg) or not sketch:
-        raise InputError("The open-loop rollouts need a task with a sketch and position targets: leave 'action=' out.")
+    if not sketch:
+        raise InputError("The open-loop rollouts need a task with a sketch.")
     default = robot.data.default_joint_pos.torch
     rate = 1.0 / env.step_dt
     if speed is None:
@@ -240,16 +240,35 @@ def _open_loop(session: Session, speed: float | None = None) -> Act:
         motion = gait.motion(start, env.cfg.episode_length_s, rate)
     order = [list(motion["joint_names"]).index(name) for name in robot.joint_names]
     angles = torch.as_tensor(motion["joint_pos"][:, order], dtype=torch.float32, device=env.device)
-    scale = torch.as_tensor(term._scale, device=env.device).expand(env.num_envs, len(order))[:1]
-    actions = ((angles - default[:1]) / scale).clamp(-1.0, 1.0)
-    return lambda obs, step: actions[min(step + 1, len(actions) - 1)].expand(env.num_envs, -1)
+    return _towards(session, angles)
+
+
+def _towards(session: Session, angles: torch.Tensor) -> Act:
+    """Actions whose joint targets are the angles (T, J) of the next frame, as far as the action's range allows.
+
+    Raises:
+        InputError: When actions are no joint targets.
+    """
+    env, reference = session.env.unwrapped, session.reference
+    term = env.action_manager.get_term("joints")
+    if not isinstance(term.cfg, JointPositionActionCfg):
+        raise InputError("The rollouts need joint targets as actions: leave 'torque' out of the presets.")
+    residual = isinstance(term.cfg, ReferencePositionActionCfg)
+    default = reference.robot.data.default_joint_pos.torch
+    scale = torch.as_tensor(term._scale, device=env.device)
+
+    def act(obs: object, step: int) -> torch.Tensor:
+        around = reference.next_joint_pos if residual else default
+        return ((angles[min(step + 1, len(angles) - 1)] - around) / scale).clamp(-1.0, 1.0)
+
+    return act
 
 
 KINDS: dict[str, Callable[[Session, Path], Act]] = {
     "policy": lambda session, checkpoint: _closed_loop(_trained(session, checkpoint)),
     "open-loop sketch": lambda session, _: _open_loop(session),
     "marching": lambda session, _: _open_loop(session, speed=0.0),
-    "standing": lambda session, _: _closed_loop(standing(session)),
+    "standing": lambda session, _: _towards(session, session.reference.robot.data.default_joint_pos.torch[:1]),
     "random": lambda session, _: _closed_loop(random_actions(session, 0)),
 }
 """Kinds of rollouts, hoped to be good ones first; environment i is of kind i modulo their number."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import isaaclab.sim as sim_utils
 from isaaclab.actuators import IdealPDActuatorCfg
 from isaaclab.assets import ArticulationCfg
-from isaaclab.envs.mdp import JointEffortActionCfg, JointPositionActionCfg
 from isaaclab.utils import configclass
 from isaaclab_newton.sim.schemas import NewtonArticulationCfg
 from isaaclab_physx.sim.schemas import PhysxArticulationCfg
@@ -58,7 +57,8 @@ def articulation_cfg(robot: Robot, action: str = "torque") -> ArticulationCfg:
 
     Args:
         robot: the embodiment.
-        action: ``torque`` or ``position``, the kind of action whose gains apply where no preset names one.
+        action: ``torque``, ``position`` or ``residual``, the kind of action whose gains apply where no preset names
+            one.
     """
     return ArticulationCfg(
         prim_path="{ENV_REGEX_NS}/Robot",
@@ -84,25 +84,15 @@ def articulation_cfg(robot: Robot, action: str = "torque") -> ArticulationCfg:
                 action,
                 torque=_motors_cfg(robot, 0.0, 0.0),
                 position=_motors_cfg(robot, dict(robot.stiffness), dict(robot.damping)),
+                residual=_motors_cfg(robot, dict(robot.stiffness), dict(robot.damping)),
             )
         },
     )
 
 
-def action_cfg(robot: Robot, action: str = "torque") -> PresetCfg:
-    """The action term: joint torques up to the limits (the paper), or position targets around e0."""
-    return action_preset(
-        action,
-        torque=JointEffortActionCfg(asset_name="robot", joint_names=[".*"], scale=dict(robot.effort_limits)),
-        position=JointPositionActionCfg(
-            asset_name="robot", joint_names=[".*"], scale=dict(robot.action_scale), use_default_offset=True
-        ),
-    )
-
-
-def action_preset(action: str, torque: object, position: object) -> PresetCfg:
-    """A preset with the names ``torque`` and ``position``, by default the one named by ``action``."""
-    return preset(torque=torque, position=position, default={"torque": torque, "position": position}[action])
+def action_preset(action: str, **kinds: object) -> PresetCfg:
+    """A preset with the names of ``kinds``, by default the one named by ``action``."""
+    return preset(**kinds, default=kinds[action])
 
 
 def _motors_cfg(robot: Robot, stiffness: dict | float, damping: dict | float) -> IdealPDActuatorCfg:

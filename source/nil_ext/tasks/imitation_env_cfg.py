@@ -25,7 +25,7 @@ from isaaclab_physx.renderers import IsaacRtxRendererCfg
 from isaaclab_tasks.utils import PresetCfg
 
 from ..robots.robot import Robot
-from ..robots.spawn import action_cfg, articulation_cfg
+from ..robots.spawn import action_preset, articulation_cfg
 from . import mdp
 
 
@@ -84,7 +84,7 @@ class ImitationSceneCfg(InteractiveSceneCfg):
 
 @configclass
 class ActionsCfg:
-    """One action term, chosen by preset: ``torque`` or ``position``."""
+    """One action term, chosen by preset: ``torque``, ``position`` or ``residual``."""
 
     joints: object = MISSING
 
@@ -198,10 +198,17 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         Args:
             robot: the embodiment.
             task: gym id of the task.
-            action: ``torque`` (the paper) or ``position``, unless a preset names one.
+            action: unless a preset names one, ``torque`` (the paper: joint torques up to the limits), ``position``
+                (targets around e0) or ``residual`` (targets around the reference's joint positions).
         """
         self.scene.robot = articulation_cfg(robot, action)
-        self.actions.joints = action_cfg(robot, action)
+        targets = {"asset_name": "robot", "joint_names": [".*"], "scale": dict(robot.action_scale)}
+        self.actions.joints = action_preset(
+            action,
+            torque=mdp.JointEffortActionCfg(asset_name="robot", joint_names=[".*"], scale=dict(robot.effort_limits)),
+            position=mdp.JointPositionActionCfg(**targets),
+            residual=mdp.ReferencePositionActionCfg(**targets),
+        )
         camera = robot.camera
         # a pinhole sees extent / distance = aperture / focal length
         self.scene.camera.spawn.focal_length = 10.0 * camera.distance
@@ -245,6 +252,7 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         self.commands.reference.encode_every = 2
         self.commands.reference.start_along_reference = 0.8
         self.commands.reference.lost_below = 0.3
+        self.commands.reference.observe_motion = True
         # a bad policy pays more in penalties than it earns, which would make falling the best thing to do
         self.rewards.alive.weight = 0.2
         self.rewards.heading.weight = -1.0
@@ -278,7 +286,7 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         for name, quantity, width, weight in (
             ("tracking_joint_pos", "joint_pos", 0.25, 1.0),
             ("tracking_joint_vel", "joint_vel", 4.0, 0.2),
-            ("tracking_root_vel", "root_lin_vel", 0.3, 1.0),
+            ("tracking_root_vel", "root_vel", 0.3, 1.0),
         ):
             term = RewardTermCfg(func=mdp.Tracking, weight=weight, params={"quantity": quantity, "width": width})
             setattr(self.rewards, name, term)

@@ -12,23 +12,23 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from tensordict import TensorDict
 
-from nil_ext.rl.algorithms import BRO
-from nil_ext.rl.distributed import average_, broadcast_
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.storage import ReplayRing, Transitions
 
+from .expert_bro import ExpertBRO
 from .states import STATE_GROUP
 from .trajectories import ExpertTransitions
-from .transition_network import TransitionNetwork
 
 
-class AdversarialImitation(BRO, ABC):
+class AdversarialImitation(ExpertBRO, ABC):
     """BRO whose rewards are the discriminator's newest opinion of the transitions, given when a batch is drawn.
 
     What the environment pays is stored and reported, and never learned from. The discriminator learns from uniform
     draws of the whole replay, as in off-policy adversarial imitation (Discriminator-Actor-Critic, Kostrikov et al.
     2019). A step that ends in a fall earns 0 and the discriminator never sees it: no state follows it.
     """
+
+    network_name = "discriminator"
 
     def __init__(
         self,
@@ -60,13 +60,19 @@ class AdversarialImitation(BRO, ABC):
             gradient_penalty: Weight of that penalty.
             **settings: Settings of :class:`~nil_ext.rl.algorithms.BRO`.
         """
-        super().__init__(actor, critic, replay, **settings)
-        self.discriminator = TransitionNetwork(replay.obs_dims[STATE_GROUP], 1, hidden_dims, activation)
-        self.discriminator.to(self.device)
-        self.expert = None if expert is None else expert.to(self.device)
+        super().__init__(
+            actor,
+            critic,
+            replay,
+            num_outputs=1,
+            hidden_dims=hidden_dims,
+            activation=activation,
+            network_learning_rate=discriminator_learning_rate,
+            expert=expert,
+            **settings,
+        )
         self.discriminator_updates = discriminator_updates
         self.lipschitz, self.gradient_penalty = lipschitz, gradient_penalty
-        self._optimizer = torch.optim.Adam(self.discriminator.network.parameters(), discriminator_learning_rate)
         self._discriminator_credit = 0.0
 
     @abstractmethod
@@ -83,9 +89,9 @@ class AdversarialImitation(BRO, ABC):
 
     def act(self, obs: TensorDict) -> torch.Tensor:
         """Return actions (E, A), and let the discriminator's normaliser see the states of both sides."""
-        self.discriminator.normalizer.update(obs[STATE_GROUP])
-        self.discriminator.normalizer.update(self.expert.sample(len(obs[STATE_GROUP]))[0])
-        return super().act(obs)
+        actions = super().act(obs)
+        self.network.normalizer.update(self.expert.sample(len(obs[STATE_GROUP]))[0])
+        return actions
 
     def update(self) -> dict[str, torch.Tensor]:
         """Run the credited updates of the discriminator, then the agent's; return the mean of what they report."""
@@ -98,44 +104,11 @@ class AdversarialImitation(BRO, ABC):
             losses |= {name: torch.stack([report[name] for report in reports]).mean() for name in reports[0]}
         return losses
 
-    def train_mode(self) -> None:
-        """Start a rollout."""
-        super().train_mode()
-        self.discriminator.train()
-        self.discriminator.restrict_to(self.expert)
-
-    def eval_mode(self) -> None:
-        """Stop updating the normalisers."""
-        super().eval_mode()
-        self.discriminator.eval()
-
-    def broadcast_parameters(self) -> None:
-        """Start from the first process's networks."""
-        super().broadcast_parameters()
-        broadcast_(list(self.discriminator.state_dict().values()))
-
-    def save(self) -> dict:
-        """Return everything but the replay."""
-        return super().save() | {
-            "discriminator_state_dict": self.discriminator.state_dict(),
-            "discriminator_optimizer_state_dict": self._optimizer.state_dict(),
-        }
-
-    def load(self, loaded_dict: dict, load_cfg: dict | None = None, strict: bool = True) -> bool:
-        """Load as :class:`~nil_ext.rl.algorithms.BRO` does, the discriminator with the critic."""
-        goes_on = super().load(loaded_dict, load_cfg, strict)
-        wanted = load_cfg or {"critic": True, "optimizer": True}
-        if wanted.get("critic"):
-            self.discriminator.load_state_dict(loaded_dict["discriminator_state_dict"], strict=strict)
-        if wanted.get("optimizer"):
-            self._optimizer.load_state_dict(loaded_dict["discriminator_optimizer_state_dict"])
-        return goes_on
-
     @torch.no_grad()
     def relabel(self, drawn: Transitions) -> torch.Tensor:
         """Return the discriminator's rewards (B,) of one-step transitions; see :data:`~nil_ext.rl.storage.Relabel`."""
-        features = self.discriminator.features(drawn.obs[STATE_GROUP], drawn.next_obs[STATE_GROUP])
-        return self.style_reward(self.discriminator(features).squeeze(-1)) * (drawn.discounts > 0.0)
+        features = self.network.features(drawn.obs[STATE_GROUP], drawn.next_obs[STATE_GROUP])
+        return self.style_reward(self.network(features).squeeze(-1)) * (drawn.discounts > 0.0)
 
     def _draw(self, size: int) -> Transitions:
         """Draw transitions from the replay and pay them anew."""
@@ -147,16 +120,13 @@ class AdversarialImitation(BRO, ABC):
         # draws that ended in a fall give their places to others, so that the shape stays and nothing waits for it
         whole = (drawn.discounts > 0.0).float() + 1e-9
         rows = torch.multinomial(whole, len(whole), replacement=True)
-        policy = self.discriminator.features(drawn.obs[STATE_GROUP][rows], drawn.next_obs[STATE_GROUP][rows])
-        expert = self.discriminator.features(*self.expert.sample(self.batch_size))
-        logits = [self.discriminator(features).squeeze(-1) for features in (expert, policy)]
+        policy = self.network.features(drawn.obs[STATE_GROUP][rows], drawn.next_obs[STATE_GROUP][rows])
+        expert = self.network.features(*self.expert.sample(self.batch_size))
+        logits = [self.network(features).squeeze(-1) for features in (expert, policy)]
         loss = self.loss(*logits)
         if self.lipschitz:
             loss = loss + self.gradient_penalty * self.penalty(expert, policy)
-        self._optimizer.zero_grad()
-        loss.backward()
-        average_([parameter.grad for parameter in self.discriminator.network.parameters()])
-        self._optimizer.step()
+        self._step(loss)
         with torch.no_grad():
             right = 0.5 * ((logits[0] > 0.0).float().mean() + (logits[1] < 0.0).float().mean())
             paid = self.style_reward(logits[1]).mean()
@@ -165,7 +135,7 @@ class AdversarialImitation(BRO, ABC):
     def _gradient_norms(self, features: torch.Tensor) -> torch.Tensor:
         """Return the norms (B,) of the discriminator's gradient at features (B, 2 S), themselves differentiable."""
         features = features.detach().requires_grad_()
-        logits = self.discriminator(features)
+        logits = self.network(features)
         return torch.autograd.grad(logits.sum(), features, create_graph=True)[0].norm(dim=-1)
 
 

@@ -273,7 +273,8 @@ class ReplayRing:
         )
         # Under inference mode new tensors could not be written outside of it (rsl_rl's own runner collects under it).
         with fits, torch.inference_mode(False):
-            new = partial(torch.empty, device=self.device)
+            # Zeros: the newest row is saved before its reward is known, and what was in the memory may be no number.
+            new = partial(torch.zeros, device=self.device)
             steps, envs = self.num_steps, self.num_envs
             self._obs = {group: new(steps, envs, dim) for group, dim in self.obs_dims.items()}
             self._steps = {

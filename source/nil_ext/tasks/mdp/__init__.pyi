@@ -5,6 +5,8 @@ __all__ = [
     "FootSlip",
     "ReferenceCommand",
     "ReferenceCommandCfg",
+    "ReferencePositionAction",
+    "ReferencePositionActionCfg",
     "Tracking",
     "action_change",
     "fallen",
@@ -23,6 +25,8 @@ __all__ = [
 
 from isaaclab.envs.mdp import *
 
+from .actions import ReferencePositionAction
+from .actions_cfg import ReferencePositionActionCfg
 from .commands import ReferenceCommand
 from .commands_cfg import ReferenceCommandCfg
 from .events import reset_to_reference

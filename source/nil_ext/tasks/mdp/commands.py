@@ -83,7 +83,6 @@ class ReferenceCommand(CommandTerm):
         """Reference masks as the camera would see them. Shape is (T, S, S)."""
         self._soft_masks = soften(masks)
         self._weight = change_weight(masks)
-        self._code = self._lookahead_code(masks)
         self.similarity = VideoSimilarity(
             encoder_from_cfg(cfg, self.device),
             frames,
@@ -99,6 +98,7 @@ class ReferenceCommand(CommandTerm):
             device=self.device,
         )
         self._motion = self._start_states(reference)
+        self._code = self._lookahead_code(masks)
         self._refreshed_at = -1
         self._rgb: torch.Tensor
         self._mask: torch.Tensor
@@ -116,12 +116,15 @@ class ReferenceCommand(CommandTerm):
 
     @property
     def command(self) -> torch.Tensor:
-        """Codes of the reference's masks at the lookahead times. Shape is (N, len(lookahead) * code_size)."""
+        """What the policy sees of the reference: what comes at the lookahead times. Shape is (N, len(lookahead) * k).
+
+        k counts the coefficients of a mask and, with ``observe_motion``, the joint positions from e0 [rad].
+        """
         return self._code[self.frame]
 
     @property
     def code_table(self) -> torch.Tensor:
-        """What :attr:`command` shows at each frame. Shape is (T, len(lookahead) * code_size)."""
+        """What :attr:`command` shows at each frame. Shape is (T, len(lookahead) * k)."""
         return self._code
 
     @property
@@ -178,22 +181,35 @@ class ReferenceCommand(CommandTerm):
         Raises:
             InputError: When it is a clip that has not been lifted.
         """
-        if len(self._motion[0]) == 1:
+        if not self.has_motion:
             raise InputError(
                 "--reward tracking needs a reference with joint angles: lift the clip (scripts/generate.py --lift), or "
                 "use the task's sketch."
             )
 
     @property
-    def target(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    def has_motion(self) -> bool:
+        """Whether the reference's joint angles are known: a sketch's are, and a lifted clip's."""
+        return len(self._motion["joint_pos"]) > 1
+
+    def target(self, quantity: str) -> torch.Tensor:
         """State that belongs to each robot's :attr:`frame`, where the reference knows it.
 
-        Root pose (N, 7) at the environment's origin, root velocity (N, 6), joint positions (N, J) and velocities
-        (N, J).
+        Args:
+            quantity: ``root_pose`` (N, 7) at the environment's origin, ``root_vel`` (N, 6), ``joint_pos`` or
+                ``joint_vel`` (N, J).
         """
-        frame = self.frame
-        root_pose, root_vel, joint_pos, joint_vel = self._motion
-        return root_pose[frame], root_vel[frame], joint_pos[frame], joint_vel[frame]
+        return self._motion[quantity][self.frame]
+
+    @property
+    def next_joint_pos(self) -> torch.Tensor:
+        """Joint positions [rad] at the end of the step that begins; e0's where they are not known. Shape is (N, J)."""
+        return self.joint_pos_table[(self.frame + 1).clamp(max=len(self.joint_pos_table) - 1)]
+
+    @property
+    def joint_pos_table(self) -> torch.Tensor:
+        """Joint positions [rad] of each frame (T, J), or of e0 alone (1, J)."""
+        return self._motion["joint_pos"]
 
     # -- the step
 
@@ -218,23 +234,14 @@ class ReferenceCommand(CommandTerm):
         self.latest["mask_iou"].copy_(overlap)
         self.latest["video_similarity"].copy_(self.similarity.update(self._rgb, self._mask, frame))
 
-    def draw_start(
-        self, env_ids: torch.Tensor | slice
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Draw start frames and give the states that belong to them.
-
-        Returns:
-            Root pose (n, 7) relative to the environment's origin, root velocity (n, 6), joint positions (n, J) and
-            velocities (n, J).
-        """
-        root_pose, root_vel, joint_pos, joint_vel = self._motion
+    def draw_start(self, env_ids: torch.Tensor | slice) -> dict[str, torch.Tensor]:
+        """Draw start frames and give the states that belong to them, named as in :meth:`target`."""
         last = max(1, int(_START_SHARE * (self.length - 1)))
-        share = self.cfg.start_along_reference if len(root_pose) > 1 else 0.0
+        share = self.cfg.start_along_reference if self.has_motion else 0.0
         along = torch.rand_like(self._score[env_ids]) < share
         start = torch.where(along, torch.randint(1, last + 1, along.shape, device=self.device), 0)
         self._start[env_ids] = start
-        row = start.clamp(max=len(root_pose) - 1)
-        return root_pose[row], root_vel[row], joint_pos[row], joint_vel[row]
+        return {name: values[start] for name, values in self._motion.items()}
 
     # -- CommandTerm
 
@@ -263,27 +270,27 @@ class ReferenceCommand(CommandTerm):
     def _lookahead_code(self, masks: torch.Tensor) -> torch.Tensor:
         """Codes (T, len(lookahead) * k) of what comes next after each frame."""
         code = MaskCode(masks, self.cfg.code_size).encode(masks)
+        if self.cfg.observe_motion and self.has_motion:
+            code = torch.cat([code, self.joint_pos_table - self.joint_pos_table[:1]], dim=1)
         now = torch.arange(self.length, device=self.device)
         steps = [max(1, round(ahead / self._env.step_dt)) for ahead in self.cfg.lookahead]
         return torch.cat([code[(now + step).clamp(max=self.length - 1)] for step in steps], dim=1)
 
-    def _start_states(self, reference: Reference) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Root pose and velocity, joint positions and velocities of each frame; row 0 is e0 at rest."""
-        data = self.robot.data
-        rest = (
-            data.default_root_pose.torch[:1],
-            data.default_root_vel.torch[:1],
-            data.default_joint_pos.torch[:1],
-            data.default_joint_vel.torch[:1],
-        )
-        motion = reference.motion
+    def _start_states(self, reference: Reference) -> dict[str, torch.Tensor]:
+        """State of each frame by the names of :meth:`target`; row 0 is e0 at rest, the only one of an unlifted clip."""
+        data, motion = self.robot.data, reference.motion
+        states = {
+            "root_pose": data.default_root_pose.torch[:1].clone(),
+            "root_vel": data.default_root_vel.torch[:1].clone(),
+            "joint_pos": data.default_joint_pos.torch[:1].clone(),
+            "joint_vel": data.default_joint_vel.torch[:1].clone(),
+        }
         if motion is None:
-            return tuple(state.clone() for state in rest)
+            return states
         names = [str(name) for name in motion["joint_names"]]
         order = [names.index(name) for name in self.robot.joint_names]
-        moving = []
-        for key in ("root_pose", "root_vel", "joint_pos", "joint_vel"):
-            values = torch.as_tensor(motion[key][1 : self.length], dtype=torch.float32, device=self.device)
-            moving.append(values[:, order] if key.startswith("joint") else values)
-        moving[0][:, :2] = 0.0  # the camera follows, so where along the path does not matter
-        return tuple(torch.cat([start, rows]) for start, rows in zip(rest, moving, strict=True))
+        for name, rest in states.items():
+            rows = torch.as_tensor(motion[name][1 : self.length], dtype=torch.float32, device=self.device)
+            states[name] = torch.cat([rest, rows[:, order] if name.startswith("joint") else rows])
+        states["root_pose"][1:, :2] = 0.0  # the camera follows, so where along the path does not matter
+        return states

@@ -107,6 +107,10 @@ class ReferenceCommandCfg(CommandTermCfg):
     code_size: int = 6
     """Coefficients of a mask's code."""
 
+    observe_motion: bool = False
+    """Whether the policy also sees the reference's joint positions at those times, where its motion is known. A side
+    view's mask does not tell the left leg from the right one; they do."""
+
     start_along_reference: float = 0.0
     """Share of episodes that start at a random frame in the first 80 % of the reference; the rest start at e0.
 

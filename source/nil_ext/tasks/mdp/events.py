@@ -26,9 +26,9 @@ def reset_to_reference(
     The command term draws the start frame (``start_along_reference``); frame 0 is e0 at rest.
     """
     robot = env.scene[asset_cfg.name]
-    root_pose, root_vel, joint_pos, joint_vel = env.command_manager.get_term(command_name).draw_start(env_ids)
-    root_pose[:, :3] += env.scene.env_origins[env_ids]
-    robot.write_root_pose_to_sim_index(root_pose=root_pose, env_ids=env_ids)
-    robot.write_root_velocity_to_sim_index(root_velocity=root_vel, env_ids=env_ids)
-    robot.write_joint_position_to_sim_index(position=joint_pos, env_ids=env_ids)
-    robot.write_joint_velocity_to_sim_index(velocity=joint_vel, env_ids=env_ids)
+    start = env.command_manager.get_term(command_name).draw_start(env_ids)
+    start["root_pose"][:, :3] += env.scene.env_origins[env_ids]
+    robot.write_root_pose_to_sim_index(root_pose=start["root_pose"], env_ids=env_ids)
+    robot.write_root_velocity_to_sim_index(root_velocity=start["root_vel"], env_ids=env_ids)
+    robot.write_joint_position_to_sim_index(position=start["joint_pos"], env_ids=env_ids)
+    robot.write_joint_velocity_to_sim_index(velocity=start["joint_vel"], env_ids=env_ids)

@@ -73,18 +73,15 @@ class Tracking(ManagerTermBase):
 
         Args:
             env: the environment.
-            quantity: ``joint_pos`` [rad], ``joint_vel`` [rad/s] or ``root_lin_vel`` (world frame, x forward) [m/s].
+            quantity: ``joint_pos`` [rad], ``joint_vel`` [rad/s] or ``root_vel`` (linear, world frame, x forward) [m/s].
             width: error at which the reward has fallen to 1/e, in the quantity's unit.
             asset_cfg: the robot.
         """
-        data = env.scene[asset_cfg.name].data
-        _, root_vel, joint_pos, joint_vel = self._reference.target
-        if quantity == "joint_pos":
-            error = data.joint_pos.torch - joint_pos
-        elif quantity == "joint_vel":
-            error = data.joint_vel.torch - joint_vel
+        data, target = env.scene[asset_cfg.name].data, self._reference.target(quantity)
+        if quantity == "root_vel":
+            error = data.root_lin_vel_w.torch - target[:, :3]
         else:
-            error = data.root_lin_vel_w.torch - root_vel[:, :3]
+            error = getattr(data, quantity).torch - target
         return torch.exp(-error.square().mean(dim=1) / width**2)
 
 

@@ -27,7 +27,7 @@ def walk_env_cfg(
     """
     paper, cpu = ImitationEnvCfg(), ImitationEnvCfg()
     paper.set_robot(robot, task)
-    cpu.set_robot(robot, task, action="position")
+    cpu.set_robot(robot, task, action="residual")
     cpu.set_cpu_profile()
     for cfg in (paper, cpu):
         if adjust is not None:
