@@ -17,7 +17,7 @@ from nil_ext.rl.runners.checkpoint import write_checkpoint
 
 TASK = "NIL-H1-Walk"
 CPU = {"robot": "H1", "control_rate": 25.0, "action": "residual"}
-"""What the cpu profile of the task controls (README.md): residual position targets, physics at 250 Hz, 10 steps each."""
+"""What the cpu profile of the task controls (README.md): residual targets, physics at 250 Hz, 10 steps each."""
 PAPER = {"robot": "H1", "control_rate": 100.0, "action": "torque"}
 
 

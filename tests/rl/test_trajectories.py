@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from nil_ext.errors import InputError
 from nil_ext.rl.imitation import Trajectories, load_trajectories, state_names, write_rollouts
 from nil_ext.rl.imitation.mocap_states import mocap_states
-from nil_ext.rl.imitation.states import match_names
+from nil_ext.robots.joint_names import match_names
 
 
 def columns(trajectories: Trajectories, name: str) -> np.ndarray:

@@ -68,7 +68,7 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     if output.exists() and not (output / "reference.json").is_file():
         raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
     robot = pkgutil.resolve_name(gym.spec(args.task).kwargs["robot_entry_point"])
-    watch = _Watch(len(reference))
+    watch = LiftWatch()
     lifted = lift(reference.masks, reference.rate, robot, report=watch)
     _print_lift(lifted, reference.rate)
     if not lifted.accepted:
@@ -82,21 +82,22 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     return code
 
 
-class _Watch:
+class LiftWatch:
     """Prints how far the lift is."""
 
-    def __init__(self, frames: int):
+    def __init__(self):
         self._start, self._processor = time.perf_counter(), time.process_time()
-        self._frames = frames
 
     def __call__(self, step: str, share: float) -> None:
+        """Print what is done now and which share of the whole is behind it."""
         if share < 1.0:
-            print(f"[nil_ext] Lift of {self._frames} frames: {share:4.0%} {step} ({self._seconds():.0f} s)", flush=True)
+            print(f"[nil_ext] Lift: {share:4.0%} {step} ({self._seconds():.0f} s)", flush=True)
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._start
 
     def spent(self) -> str:
+        """Seconds since the beginning, and those of them that this process worked."""
         return f"{self._seconds():.0f} s, {time.process_time() - self._processor:.0f} s of processor time."
 
 

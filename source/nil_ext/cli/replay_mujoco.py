@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..reference.video import write_video
 from ..rl.policy_file import read_contract, unpack_table
+from ..robots.joint_names import match_names
 from ..robots.model import model_file
 
 TIME_STEP = 0.002
@@ -52,12 +53,6 @@ class ExportedPolicy:
         return actions[0].clip(-clip, clip)
 
 
-def _source_name(name: str, model) -> str:
-    """The model's own name of a joint: the converter to USD puts a number behind one that a link has too."""
-    names = {model.joint(index).name for index in range(model.njnt)}
-    return name if name in names else name.rpartition("_")[0]
-
-
 class MujocoRobot:
     """The contract's robot on flat ground, standing at e0."""
 
@@ -89,7 +84,8 @@ class MujocoRobot:
         spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
-        joints = [self.model.joint(_source_name(name, self.model)) for name in contract["joint_names"]]
+        names = [self.model.joint(index).name for index in range(self.model.njnt)]
+        joints = [self.model.joint(place) for place in match_names(contract["joint_names"], names)]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._qvel = np.array([joint.dofadr[0] for joint in joints])
         self.root = self.model.body(contract["root"]).id

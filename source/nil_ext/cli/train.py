@@ -25,6 +25,7 @@ from ..rl.runners import OffPolicyRunner
 from ..tasks.embedded import describe, load_reference
 from .common import is_baseline, parse_args, resolve_cfgs, run_main
 from .judge import judge
+from .lift import LiftWatch
 from .own_robot import record_robot
 from .session import (
     LIBRARY,
@@ -66,7 +67,8 @@ def run(argv: list[str]) -> int:
                 raise InputError(f"--{name}: agent '{args.agent}' has no such budget; use --max_iterations.")
             setattr(agent_cfg, name, getattr(args, name))
     trajectories = _trajectories(args, env_cfg, agent_cfg)
-    reference = load_reference(env_cfg.commands.reference.path, task, env_cfg.commands.reference.robot)
+    cfg = env_cfg.commands.reference
+    reference = load_reference(cfg.path, task, cfg.robot, cfg.lift, LiftWatch())
     print(f"[nil_ext] Reference: {describe(reference)}")
     checkpoint = (
         find_checkpoint(args.checkpoint, agent_cfg.experiment_name, task, args.agent) if args.checkpoint else None

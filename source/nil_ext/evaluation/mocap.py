@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from ..errors import InputError
+from ..robots.joint_names import match_names
 from .mocap_joints import MOCAP_JOINTS, ROOT_COORDINATES
 
 CLIP_RATE = 500.0
@@ -111,16 +111,9 @@ def joint_error(joint_pos: np.ndarray, joint_names: tuple[str, ...], clip: Mocap
 
 
 def shared_joints(clip: MocapClip, joint_names: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Places (the clip's, ours) of the joints that both have.
-
-    The converter to USD puts a number behind a joint's name that a link has too: the H1's ``torso`` is ``torso_1``.
-    """
-    return [
-        (theirs, ours)
-        for theirs, name in enumerate(clip.joint_names)
-        for ours, other in enumerate(joint_names)
-        if re.fullmatch(rf"{re.escape(name)}(_\d+)?", other)
-    ]
+    """Places (the clip's, ours) of the joints that both have."""
+    places = match_names(joint_names, clip.joint_names)
+    return sorted((theirs, ours) for ours, theirs in enumerate(places) if theirs is not None)
 
 
 def _stretches(piece: np.ndarray, steps: int, rate: float) -> np.ndarray:

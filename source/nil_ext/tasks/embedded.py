@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import pkgutil
 from pathlib import Path
 
 import gymnasium as gym
 
 from ..errors import InputError
+from ..lift.lifted_reference import with_motion
+from ..lift.lifting import Report
 from ..reference import Reference, prepare
 from ..reference.verdict import summary
 
@@ -44,26 +47,42 @@ def embedded_reference(task: str) -> Reference:
     return Reference.load(folder)
 
 
-def load_reference(path: str, task: str, robot: str) -> Reference:
+def load_reference(path: str, task: str, robot: str, lift: bool = False, report: Report | None = None) -> Reference:
     """The reference at a path (a prepared folder or a video file), or the task's own where the path is empty.
 
     A clip is aligned to the first frame of the embedded reference, which is the robot at e0 as the task's camera
     sees it.
+
+    Args:
+        path: where it is.
+        task: gym id of the task.
+        robot: the task's robot.
+        lift: whether the motion of a clip is found where it is not known (a minute; then it is in the cache).
+        report: told how far the lift is.
 
     Raises:
         InputError: When the task's own shows no motion, or the one at the path cannot be used.
     """
     embedded = embedded_reference(task)
     if path:
-        return prepare(path, embedded.masks[0], task=task, robot=robot)
+        reference = prepare(path, embedded.masks[0], task=task, robot=robot)
+        if not lift or reference.motion is not None:
+            return reference
+        return with_motion(reference, pkgutil.resolve_name(gym.spec(task).kwargs["robot_entry_point"]), report)
     if embedded.meta["source"]["kind"] == START_POSE:
         raise InputError(f"Robot '{robot}' has no sketch to imitate: give a clip with --reference, or a [sketch].")
     return embedded
 
 
 def describe(reference: Reference) -> str:
-    """What a reference is and how good it is, in a line or two."""
-    source = reference.meta["source"]
+    """What a reference is, how good it is, and what is known of its motion; a few lines at most."""
+    source, quality, lifted = (reference.meta.get(name) for name in ("source", "quality", "lift"))
     text = f"{source.get('name', source['kind'])}, {reference.duration:.2f} s at {reference.rate:g} Hz"
-    quality = reference.meta.get("quality")
-    return f"{text}; {summary(quality)}" if quality else text
+    if quality:
+        text += f"; {summary(quality)}"
+    if reference.motion is None:
+        why = f": in {len(lifted['lost'])} of {len(reference)} frames no pose looks like the mask" if lifted else ""
+        text += f"\n  its motion is not known{why}"
+    elif lifted:
+        text += f"\n  its motion was lifted: {lifted['speed']:.2f} m/s, mask IoU {lifted['iou']['mean']:.2f}"
+    return text

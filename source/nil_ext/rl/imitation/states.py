@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 STATE_GROUP = "state"
@@ -27,17 +26,3 @@ def state_names(joint_names: Sequence[str]) -> list[str]:
     """
     names = [ROOT_FEATURES[0], *(f"{feature}.{axis}" for feature in ROOT_FEATURES[1:] for axis in "xyz")]
     return names + [f"{feature}.{joint}" for feature in JOINT_FEATURES for joint in joint_names]
-
-
-def match_names(ours: Sequence[str], theirs: Sequence[str]) -> list[int | None]:
-    """Place in ``theirs`` of each of ``ours``, or None.
-
-    The converter to USD puts a number behind a joint's name that a link has too: the H1's ``torso`` is ``torso_1``.
-    Only where no name is the same does one without that number count.
-    """
-    places: list[int | None] = []
-    for name in ours:
-        plain = re.sub(r"_\d+$", "", name)
-        wanted = next((candidate for candidate in (name, plain) if candidate in theirs), None)
-        places.append(None if wanted is None else theirs.index(wanted))
-    return places

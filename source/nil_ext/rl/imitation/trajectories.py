@@ -18,9 +18,9 @@ import torch
 from nil_ext.errors import InputError, first_line
 from nil_ext.evaluation.mocap import CLIP_RATE, read_mocap
 from nil_ext.files import whole_file
+from nil_ext.robots.joint_names import match_names
 
 from .mocap_states import mocap_states
-from .states import match_names
 
 VERSION = 1
 """Version of what :func:`write_rollouts` writes."""

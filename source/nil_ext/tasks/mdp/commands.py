@@ -63,7 +63,7 @@ class ReferenceCommand(CommandTerm):
         self.camera = FollowCamera(
             env.scene[cfg.camera_name], self.robot, cfg.camera_distance, cfg.camera_height, env.scene.env_origins
         )
-        reference = load_reference(cfg.path, cfg.task, cfg.robot)
+        reference = load_reference(cfg.path, cfg.task, cfg.robot, cfg.lift)
         control_rate = 1.0 / env.step_dt
         reference = reference.frame_per_step(control_rate) if cfg.frame_per_step else reference.resample(control_rate)
         last = min(len(reference) - 1, round(env.cfg.episode_length_s / env.step_dt))

@@ -41,6 +41,9 @@ class ReferenceCommandCfg(CommandTermCfg):
     path: str = ""
     """A prepared reference folder or a video file."""
 
+    lift: bool = False
+    """Whether the motion of a clip is found where it is not known: a minute's work, then it is in the cache."""
+
     frame_per_step: bool = False
     """Whether each control step shows the reference's next frame, whatever its rate (the paper's literal alignment);
     else the reference is resampled to the control rate, by time."""

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A clip is lifted once for training, kept, and used without a motion where no pose fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nil_ext.lift import lifted_reference
+from nil_ext.lift.lifted_reference import with_motion
+from nil_ext.lift.lifting import Lifted
+from nil_ext.reference import Reference
+from nil_ext.robots.a1 import A1
+from nil_ext.tasks.embedded import ASSETS, describe, load_reference
+
+TASK = "NIL-A1-Walk"
+
+
+@pytest.fixture
+def sketch() -> Reference:
+    return Reference.load(ASSETS / "references" / TASK)
+
+
+@pytest.fixture
+def clip(sketch) -> Reference:
+    """The sketch as a clip whose motion nobody knows."""
+    return Reference(sketch.frames, sketch.masks, sketch.rate, {"source": {"kind": "video", "name": "clip.mp4"}})
+
+
+@pytest.fixture
+def searches(sketch, monkeypatch, tmp_path) -> list[float]:
+    """IoUs of the searches to come; each takes one away and finds the sketch's own motion at that IoU."""
+    monkeypatch.setenv("NIL_CACHE_DIR", str(tmp_path))
+    left: list[float] = []
+
+    def lift(masks, rate, robot, report=None) -> Lifted:
+        iou = left.pop()
+        lost = np.arange(0 if iou > 0.6 else len(masks))
+        about = {"iou": {"mean": iou, "least": iou}, "deviation": 0.01, "speed": 0.5, "lost": lost.tolist()}
+        return Lifted(sketch.motion, ("FL_thigh_joint",), 0.5, masks, lost, not len(lost), about)
+
+    monkeypatch.setattr(lifted_reference, "lift", lift)
+    return left
+
+
+def test_a_motion_is_found_once(clip, sketch, searches):
+    searches.append(0.9)
+    first = with_motion(clip, A1)
+    again = with_motion(clip, A1)  # from the cache: nothing is left to search
+    assert searches == []
+    assert first.digest == again.digest != clip.digest
+    np.testing.assert_array_equal(again.motion["joint_pos"], sketch.motion["joint_pos"])
+    assert describe(again).endswith("\n  its motion was lifted: 0.50 m/s, mask IoU 0.90")
+    assert describe(clip).endswith("\n  its motion is not known")
+
+
+def test_where_no_pose_fits_the_clip_stays_without_a_motion(clip, searches):
+    searches.append(0.4)
+    refused = with_motion(clip, A1)
+    assert with_motion(clip, A1).motion is refused.motion is None
+    assert refused.digest == clip.digest
+    assert describe(refused).endswith(f"not known: in {len(clip)} of {len(clip)} frames no pose looks like the mask")
+
+
+def test_a_task_lifts_when_told_and_only_what_needs_it(clip, sketch, searches, tmp_path):
+    folder = str(clip.save(tmp_path / "clip"))
+    assert load_reference(folder, TASK, "A1").motion is None
+    assert load_reference("", TASK, "A1", lift=True).digest == sketch.digest
+    searches.append(0.9)
+    assert load_reference(folder, TASK, "A1", lift=True).motion is not None
+    assert searches == []
