@@ -168,7 +168,7 @@ def test_play_films_and_exports(scripts, trained: SimpleNamespace, interrupted: 
     graph = onnx.reference.ReferenceEvaluator(str(interrupted.folder / "exported" / "policy.onnx"))
     rng = np.random.default_rng(0)
     for _ in range(5):
-        observation = rng.normal(size=(1, 79)).astype(np.float32)
+        observation = rng.normal(size=(1, 117)).astype(np.float32)
         [action] = graph.run(None, {graph.input_names[0]: observation})
         assert action.shape == (1, 19)
         assert np.abs(action).max() <= 1.0
@@ -203,6 +203,8 @@ def test_a_real_clip_trains(scripts, shared: Path, tmp_path: Path):
     clip = shared / "references" / "h1_walk.mp4"
     done = scripts.run("train.py", "--reference", clip, "--max_iterations", 2, "--no_evaluation", *SMALL, cwd=tmp_path)
     assert "[nil_ext] Reference: h1_walk.mp4, 4.97 s at 120 Hz; reference quality: use" in done.stdout
+    speed = re.search(r"its motion was lifted: ([\d.]+) m/s, mask IoU 0\.\d\d", done.stdout)
+    assert 0.7 < float(speed[1]) < 1.3  # lifted at 30 Hz and by hand: 0.96
     [folder] = run_folders(tmp_path)
     assert json.loads((folder / "run.json").read_text())["metadata"]["source"] == "file"
     assert (folder / "model_2.pt").is_file()

@@ -13,6 +13,7 @@ import gymnasium as gym
 import pytest
 import torch
 
+from isaaclab.envs.mdp import JointPositionActionCfg
 from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper, check_rsl_rl_version, handle_deprecated_rsl_rl_cfg
 from isaaclab_tasks.utils import resolve_task_config
 
@@ -59,6 +60,14 @@ def test_a_step_earns_its_share_of_the_env_reward_and_is_not_filmed(env, place, 
     velocity = env.unwrapped.scene["robot"].data.root_lin_vel_w.torch[:, :2] - torch.tensor([0.5, 0.0])
     torch.testing.assert_close(rewards, 0.04 * torch.exp(-5.0 * velocity.norm(dim=1)), rtol=1e-4, atol=1e-5)
     assert set(env.unwrapped.command_manager.get_term("reference").metrics) == {"forward_speed"}
+
+
+def test_targets_go_around_e0_for_there_is_no_reference_to_follow(env):
+    term = env.unwrapped.action_manager.get_term("joints")
+    term.process_actions(torch.zeros(4, 12))
+    robot = env.unwrapped.scene["robot"]
+    torch.testing.assert_close(term.processed_actions, robot.data.default_joint_pos.torch)
+    assert type(term.cfg) is JointPositionActionCfg
 
 
 def test_the_state_is_what_its_names_say(env, film_is_forbidden):

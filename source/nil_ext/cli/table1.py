@@ -12,6 +12,7 @@ import gymnasium as gym
 
 from ..errors import InputError
 from ..rl.imitation import load_trajectories
+from ..tasks.walk.register import BASELINES
 from .common import parse_args, resolve_cfgs
 from .grid import Cell, CellError, Grid, add_grid_args, run_grid, text, value, write_table
 from .session import log_root
@@ -91,7 +92,7 @@ def _row(grid: Grid, task: str, methods: list[str], trajectories: Path | None) -
     results = {}
     for name in sorted(methods, key=list(METHODS).index):
         agent, options = METHODS[name]
-        if agent not in ("amp", "gaifo", "bco"):
+        if agent not in BASELINES:
             results[name] = grid.evaluate(Cell(name, task, f"{task}/{name}", options, agent))
             continue
         try:

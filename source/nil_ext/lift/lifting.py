@@ -19,14 +19,13 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-import torch
 from scipy.interpolate import CubicSpline
 
 from ..errors import InputError
 from ..robots.robot import Robot
 from .candidates import best_path, spread
 from .fitting import Picture, Prior, refine, refine_together
-from .ground import on_ground, progress
+from .motion import make_motion, soles
 from .silhouette import NUM_ROOT, Puppet
 from .skeleton import Skeleton, read_skeleton
 
@@ -44,9 +43,6 @@ _SAME_SIZE = 0.03
 
 _ZOOM_DEVIATION = 0.002
 """Standard deviation of the zoom about the one measured: it hardly moves from there."""
-
-_GROUND_RATE = 100.0
-"""Frames per second in which contacts are told apart [Hz]."""
 
 Report = Callable[[str, float], None]
 """Told what is done and which share of the whole is behind it."""
@@ -140,7 +136,7 @@ def lift(
     report("measuring the ground", 0.98)
     drawn = _drawn(puppet, path, len(masks), stride, masks.shape[-1])
     overlap = (drawn & masks).sum(axis=(1, 2)) / np.maximum((drawn | masks).sum(axis=(1, 2)), 1)
-    motion, speed = _motion(skeleton, puppet, robot, path, deviation, len(masks), stride, rate)
+    motion, speed = make_motion(skeleton, puppet, path, deviation, len(masks), stride, rate)
     motion["iou"] = overlap
     lost = np.flatnonzero(overlap < settings.least_iou)
     about = {
@@ -265,7 +261,7 @@ class _Search:
         """Height of the lowest sole of poses (N, P) [m]. Shape is (N,)."""
         return np.concatenate(
             [
-                _soles(self.skeleton, self.puppet, part)[..., 2].min(axis=(1, 2))
+                soles(self.skeleton, self.puppet, part)[..., 2].min(axis=(1, 2))
                 for part in np.array_split(poses, -(-len(poses) // 1000))
             ]
         )
@@ -312,71 +308,8 @@ def _blurred(covers: np.ndarray) -> np.ndarray:
     return np.stack([cv2.GaussianBlur(cover, (0, 0), 1.2).ravel() for cover in covers])
 
 
-def _angles(skeleton: Skeleton, puppet: Puppet, poses: np.ndarray) -> np.ndarray:
-    """All joints (N, J) of poses (N, P) [rad]: those out of the plane are at e0."""
-    joint_pos = np.tile(skeleton.e0, (len(poses), 1))
-    joint_pos[:, list(puppet.joints)] = poses[:, NUM_ROOT:]
-    return joint_pos
-
-
-def _soles(skeleton: Skeleton, puppet: Puppet, poses: np.ndarray) -> np.ndarray:
-    """Points of the soles of poses (N, P): forward of the root, to its left, above the ground [m]. (N, F, K, 3)."""
-    angles = torch.as_tensor(_angles(skeleton, puppet, poses), dtype=torch.float32)
-    root = torch.eye(4).repeat(len(poses), 1, 1)
-    pitch = torch.as_tensor(poses[:, 2], dtype=torch.float32)
-    root[:, 0, 0], root[:, 0, 2] = pitch.cos(), pitch.sin()
-    root[:, 2, 0], root[:, 2, 2] = -pitch.sin(), pitch.cos()
-    root[:, 2, 3] = torch.as_tensor(poses[:, 1], dtype=torch.float32)
-    return skeleton.soles(root[:, None] @ skeleton.forward(angles)[0]).double().numpy()
-
-
 def _drawn(puppet: Puppet, path: np.ndarray, count: int, stride: int, size: int) -> np.ndarray:
     """Masks (T, size, size) of the path at the reference's rate."""
     poses = CubicSpline(np.arange(len(path)) * stride, path)(np.arange(count))
     parts = np.array_split(poses, -(-count // 64))
     return np.concatenate([puppet.draw(part, size) > 0.5 for part in parts])
-
-
-def _motion(
-    skeleton: Skeleton,
-    puppet: Puppet,
-    robot: Robot,
-    path: np.ndarray,
-    deviation: np.ndarray,
-    count: int,
-    stride: int,
-    rate: float,
-) -> tuple[dict[str, np.ndarray], float]:
-    """The motion at the reference's rate, and the mean speed [m/s]."""
-    source = np.arange(len(path)) * stride / rate
-    course = CubicSpline(source, path)
-    fine = np.linspace(0.0, source[-1], round(source[-1] * _GROUND_RATE) + 1)
-    soles = _soles(skeleton, puppet, course(fine))
-    moved = progress(soles, _GROUND_RATE)
-    height = on_ground(course(fine)[:, 1], soles[..., 2].min(axis=(1, 2)), _GROUND_RATE)
-    way = np.interp(source, fine, moved.distance), np.interp(source, fine, height)
-    course = CubicSpline(source, np.concatenate([np.stack(way, axis=1), path[:, 2:]], axis=1))
-    times = np.arange(count) / rate
-    values, velocities = course(times), course(times, 1)
-    low, high = puppet.limits.T
-    joint_pos = _angles(skeleton, puppet, values)
-    joint_pos[:, list(puppet.joints)] = joint_pos[:, list(puppet.joints)].clip(low, high)
-    joint_vel, spread_of = np.zeros_like(joint_pos), np.zeros_like(joint_pos)
-    joint_vel[:, list(puppet.joints)] = velocities[:, NUM_ROOT:]
-    nearest = np.rint(np.arange(count) / stride).astype(int).clip(max=len(path) - 1)
-    spread_of[:, list(puppet.joints)] = deviation[nearest, NUM_ROOT:]
-    root_pose, root_vel = np.zeros((count, 7)), np.zeros((count, 6))
-    root_pose[:, 0], root_pose[:, 2] = values[:, 0], values[:, 1]
-    root_pose[:, 4], root_pose[:, 6] = np.sin(0.5 * values[:, 2]), np.cos(0.5 * values[:, 2])
-    root_vel[:, 0], root_vel[:, 2], root_vel[:, 4] = velocities[:, 0], velocities[:, 1], velocities[:, 2]
-    motion = {
-        "joint_names": np.array(skeleton.joint_names),
-        "joint_pos": joint_pos,
-        "joint_vel": joint_vel,
-        "root_pose": root_pose,
-        "root_vel": root_vel,
-        "foot_names": np.array(skeleton.foot_links),
-        "contact": moved.contacts[np.rint(times * _GROUND_RATE).astype(int).clip(max=len(fine) - 1)].astype(float),
-        "deviation": spread_of,
-    }
-    return motion, float(moved.distance[-1] / source[-1])

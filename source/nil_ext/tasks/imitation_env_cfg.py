@@ -261,16 +261,18 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
     def set_task_reward(self, robot: Robot) -> None:
         """The Expert's environment (``--reward task``), which the baselines share: the Env. Reward and nothing else.
 
-        Robot, physics, actions, limits and episodes stay. There is no reference to see, so the policy observes
-        proprioception alone (the wanted speed is always the same), every episode starts at e0, and nothing is filmed
-        but where an evaluation asks for it. The penalties are still logged, with weight 0: an upper bound of the Env.
-        Reward pays for nothing else.
+        Robot, physics, limits and episodes stay. There is no reference to see, so the policy observes proprioception
+        alone (the wanted speed is always the same), position targets go around e0, every episode starts there, and
+        nothing is filmed but where an evaluation asks for it. The penalties are still logged, with weight 0: an upper
+        bound of the Env. Reward pays for nothing else.
         """
         for name in ("joint_torque", "action_change", "joint_velocity", "foot_slip", "torso_tilt", "heading", "alive"):
             getattr(self.rewards, name).weight = 0.0
         self.rewards.video_similarity = self.rewards.mask_iou = None
         params = {"kind": robot.env_reward.kind, "speed": robot.env_reward.speed}
         self.rewards.env_reward = RewardTermCfg(func=mdp.task_reward, weight=1.0, params=params)
+        if isinstance(self.actions.joints.default, mdp.ReferencePositionActionCfg):
+            self.actions.joints.default = self.actions.joints.position
         self.observations.policy.reference = self.observations.policy.phase = None
         self.observations.state = ObservationsCfg.StateCfg()
         self.commands.reference.filmed = False
