@@ -17,6 +17,7 @@ from nil_ext.cli import lift as command
 from nil_ext.errors import InputError
 from nil_ext.lift.lifting import Lifted
 from nil_ext.reference import Reference
+from nil_ext.reference.alignment import Alignment
 from nil_ext.tasks.embedded import ASSETS
 
 TASK = "NIL-A1-Walk"
@@ -46,7 +47,9 @@ def _found(reference: Reference, iou: float) -> Lifted:
     motion = reference.motion | {"iou": np.full(count, iou), "foot_names": np.array(["foot"])}
     lost = np.arange(count) if iou < 0.6 else np.zeros(0, dtype=int)
     about = {"iou": {"mean": iou, "least": iou}, "deviation": 0.01, "speed": 0.5}
-    return Lifted(motion, ("FL_thigh_joint",), 0.5, reference.masks, lost, not len(lost), about)
+    still = np.zeros(count)
+    alignment = Alignment(still + 1.0, still, still, 0.0)
+    return Lifted(motion, ("FL_thigh_joint",), 0.5, reference.masks, alignment, lost, not len(lost), about)
 
 
 @pytest.fixture

@@ -10,8 +10,11 @@ import pytest
 
 from nil_ext.lift import lifted_reference
 from nil_ext.lift.lifted_reference import with_motion
-from nil_ext.lift.lifting import Lifted
+from nil_ext.lift.lifting import Lifted, _alignment
+from nil_ext.lift.silhouette import Puppet
+from nil_ext.lift.skeleton import read_skeleton
 from nil_ext.reference import Reference
+from nil_ext.reference.alignment import Alignment, apply
 from nil_ext.robots.a1 import A1
 from nil_ext.tasks.embedded import ASSETS, describe, load_reference
 
@@ -39,7 +42,9 @@ def searches(sketch, monkeypatch, tmp_path) -> list[float]:
         iou = left.pop()
         lost = np.arange(0 if iou > 0.6 else len(masks))
         about = {"iou": {"mean": iou, "least": iou}, "deviation": 0.01, "speed": 0.5, "lost": lost.tolist()}
-        return Lifted(sketch.motion, ("FL_thigh_joint",), 0.5, masks, lost, not len(lost), about)
+        still = np.zeros(len(masks))
+        alignment = Alignment(still + 1.0, still, still + 4.0, 0.0)
+        return Lifted(sketch.motion, ("FL_thigh_joint",), 0.5, masks, alignment, lost, not len(lost), about)
 
     monkeypatch.setattr(lifted_reference, "lift", lift)
     return left
@@ -52,6 +57,8 @@ def test_a_motion_is_found_once(clip, sketch, searches):
     assert searches == []
     assert first.digest == again.digest != clip.digest
     np.testing.assert_array_equal(again.motion["joint_pos"], sketch.motion["joint_pos"])
+    np.testing.assert_array_equal(again.masks[:, 4:], clip.masks[:, :-4])  # moved as the lift said
+    np.testing.assert_array_equal(again.frames[:, 4:][again.masks[:, 4:]], clip.frames[:, :-4][clip.masks[:, :-4]])
     assert describe(again).endswith("\n  its motion was lifted: 0.50 m/s, mask IoU 0.90")
     assert describe(clip).endswith("\n  its motion is not known")
 
@@ -71,3 +78,24 @@ def test_a_task_lifts_when_told_and_only_what_needs_it(clip, sketch, searches, t
     searches.append(0.9)
     assert load_reference(folder, TASK, "A1", lift=True).motion is not None
     assert searches == []
+
+
+def test_a_clip_is_moved_to_where_its_motion_is():
+    """A robot drawn too large, aside and in the air comes to where the puppet of its motion is."""
+    puppet = Puppet(read_skeleton(A1), A1)
+    shown = np.tile(puppet.e0, (8, 1))
+    shown[:, 0], shown[:, 1], shown[:, 3] = np.linspace(-0.03, 0.05, 8), puppet.e0[1] + 0.03, 1.15
+    masks = puppet.draw(shown, 224) > 0.5
+    heights = np.full(15, puppet.e0[1])
+    alignment = _alignment(puppet, shown, 2, heights, 224)  # a pose for every second frame of 15
+    assert alignment.scale == pytest.approx(1.0 / 1.15)
+    every_second = Alignment(alignment.scale[::2], alignment.shift_x[::2], alignment.shift_y[::2], alignment.drift)
+    _, moved = apply(every_second, np.zeros((8, 224, 224, 3), dtype=np.uint8), masks, 224)
+    wanted = puppet.draw(puppet.e0[None], 224)[0] > 0.5
+    overlap = (moved & wanted).sum(axis=(1, 2)) / (moved | wanted).sum(axis=(1, 2))
+    # far and near legs move by other amounts, which one move of the picture cannot show: no shift makes it better
+    assert overlap.min() > 0.87
+    for shift in ((0, 2), (0, -2), (2, 0), (-2, 0)):
+        aside = np.roll(moved, shift, axis=(1, 2))
+        assert ((aside & wanted).sum(axis=(1, 2)) / (aside | wanted).sum(axis=(1, 2)) < overlap).all()
+    assert (masks[0] & wanted).sum() / (masks[0] | wanted).sum() < 0.5

@@ -9,7 +9,6 @@ import argparse
 import os
 import pkgutil
 import time
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..lift.export import LAYOUTS, write_layout
+from ..lift.lifted_reference import moved_to
 from ..lift.lifting import Lifted, lift, require_accepted, times_of
 from ..lift.skeleton import read_skeleton
 from ..reference.preview import write_contact_sheet
@@ -74,7 +74,7 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     if not lifted.accepted:
         _write_sheet(folder, reference, lifted)
     require_accepted(lifted, reference.rate)
-    replace(reference, motion=lifted.motion, meta=reference.meta | {"lift": lifted.about}).save(output)
+    moved_to(reference, lifted).save(output)
     _write_sheet(output, reference, lifted)
     for name in args.export or ():
         write_layout(output / f"{name}.npz", name, lifted.motion, read_skeleton(robot), reference.rate)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from ..reference.alignment import apply
 from ..reference.cache import build_folder, cache_root
 from ..reference.reference import Reference
 from ..robots.robot import Robot
-from .lifting import LiftSettings, Report, lift
+from .lifting import Lifted, LiftSettings, Report, lift
 
 VERSION = 1
 """Raise it when the lift finds something else for the same clip: what was kept is then found anew."""
@@ -34,8 +35,18 @@ def with_motion(reference: Reference, robot: Robot, report: Report | None = None
     folder = cache_root() / "lifts" / f"{robot.name}-{key[:16]}"
     if not (folder / "reference.json").is_file():
         lifted = lift(reference.masks, reference.rate, robot, report=report)
-        about = lifted.about | {"accepted": lifted.accepted}
-        motion = lifted.motion if lifted.accepted else None
         with build_folder(folder) as temporary:
-            replace(reference, motion=motion, meta=reference.meta | {"lift": about}).write(temporary)
+            moved_to(reference, lifted).write(temporary)
     return Reference.load(folder)
+
+
+def moved_to(reference: Reference, lifted: Lifted) -> Reference:
+    """The reference with its motion, its pictures moved to where the motion is; unchanged where the lift is refused.
+
+    A clip is aligned by heights before it is lifted, so that a robot which crouches comes out too large.
+    """
+    meta = reference.meta | {"lift": lifted.about | {"accepted": lifted.accepted}}
+    if not lifted.accepted:
+        return replace(reference, meta=meta)
+    frames, masks = apply(lifted.alignment, reference.frames, reference.masks, reference.masks.shape[-1])
+    return replace(reference, frames=frames, masks=masks, motion=lifted.motion, meta=meta)

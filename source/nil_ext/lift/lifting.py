@@ -22,6 +22,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ..errors import InputError
+from ..reference.alignment import Alignment
 from ..robots.robot import Robot
 from .candidates import best_path, spread
 from .fitting import Picture, Prior, refine, refine_together
@@ -98,6 +99,9 @@ class Lifted:
     """Mean forward speed [m/s]."""
     drawn: np.ndarray
     """Masks of the poses found. Shape is (T, S, S) bool."""
+    alignment: Alignment
+    """How the clip has to be moved to show the motion in the task's camera: the robot at its own size, its root in the
+    middle, its feet on the ground."""
     lost: np.ndarray
     """Numbers of the frames below :attr:`LiftSettings.least_iou`."""
     accepted: bool
@@ -138,6 +142,7 @@ def lift(
     overlap = (drawn & masks).sum(axis=(1, 2)) / np.maximum((drawn | masks).sum(axis=(1, 2)), 1)
     motion, speed = make_motion(skeleton, puppet, path, deviation, len(masks), stride, rate)
     motion["iou"] = overlap
+    alignment = _alignment(puppet, path, stride, motion["root_pose"][:, 2], masks.shape[-1])
     lost = np.flatnonzero(overlap < settings.least_iou)
     about = {
         "joints": list(puppet.joint_names),
@@ -150,7 +155,7 @@ def lift(
     }
     report("done", 1.0)
     accepted = len(lost) <= settings.most_lost * len(masks)
-    return Lifted(motion, puppet.joint_names, speed, drawn, lost, accepted, about)
+    return Lifted(motion, puppet.joint_names, speed, drawn, alignment, lost, accepted, about)
 
 
 def require_accepted(lifted: Lifted, rate: float, settings: LiftSettings | None = None) -> None:
@@ -313,3 +318,19 @@ def _drawn(puppet: Puppet, path: np.ndarray, count: int, stride: int, size: int)
     poses = CubicSpline(np.arange(len(path)) * stride, path)(np.arange(count))
     parts = np.array_split(poses, -(-count // 64))
     return np.concatenate([puppet.draw(part, size) > 0.5 for part in parts])
+
+
+def _alignment(puppet: Puppet, path: np.ndarray, stride: int, heights: np.ndarray, size: int) -> Alignment:
+    """From the poses as the clip shows them to the motion: root heights (T,) on the ground, its way left out.
+
+    In x each frame is moved: the follow camera holds the root. In y and in size one value holds for all frames, because
+    that camera neither climbs nor zooms.
+    """
+    poses = CubicSpline(np.arange(len(path)) * stride, path)(np.arange(len(heights)))
+    pixels = size / puppet.extent  # a metre, where the root is
+    scale = 1.0 / np.median(poses[:, 3])
+    middle = 0.5 * size * (1.0 - scale)
+    above = np.median(poses[:, 1] - heights)
+    shift_y = middle + pixels * (puppet.height * (1.0 - scale) + above)
+    ones = np.ones(len(heights))
+    return Alignment(scale * ones, middle - pixels * poses[:, 0], shift_y * ones, float(pixels * np.ptp(poses[:, 0])))
