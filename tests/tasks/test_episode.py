@@ -26,7 +26,7 @@ LIFTED = (0.0, 0.0, H1.start_height + 0.6, 0.0, 0.0, 0.0, 1.0)
 def env(open_env):
     """Position targets; the mask stream has no weight."""
     with open_env(
-        "presets=cpu",
+        "presets=cpu,position",
         "env.episode_length_s=0.4",
         "env.rewards.mask_iou.weight=0",
         "env.commands.reference.start_along_reference=1.0",

@@ -29,7 +29,7 @@ UPRIGHT = (0.0, 0.0, 0.0, 1.0)
 def env(request: pytest.FixtureRequest, open_env):
     """Position targets at 25 Hz, 64 x 64 pixels, every episode from e0."""
     start_at_e0 = "env.commands.reference.start_along_reference=0.0"
-    with open_env("presets=cpu", f"physics={request.param}", start_at_e0, num_envs=NUM_ENVS) as env:
+    with open_env("presets=cpu,position", f"physics={request.param}", start_at_e0, num_envs=NUM_ENVS) as env:
         yield env
 
 

@@ -38,7 +38,7 @@ def env(open_env, tiny_timesformer, tmp_path_factory):
     overrides = (f"env.commands.reference.{key}={value}" for key, value in settings.items())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIL_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        with open_env("presets=cpu", *overrides, num_envs=3, size=SIZE) as env:
+        with open_env("presets=cpu,position", *overrides, num_envs=3, size=SIZE) as env:
             yield env
 
 

@@ -42,7 +42,7 @@ def opened(request: pytest.FixtureRequest, open_env):
     facts, physics = request.param
     start_at_e0 = "env.commands.reference.start_along_reference=0.0"
     task = f"NIL-{facts.name}-Walk"
-    with open_env("presets=cpu", f"physics={physics}", start_at_e0, num_envs=NUM_ENVS, task=task) as env:
+    with open_env("presets=cpu,position", f"physics={physics}", start_at_e0, num_envs=NUM_ENVS, task=task) as env:
         yield facts, env
 
 
