@@ -18,6 +18,7 @@ from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 from isaaclab_tasks.utils import resolve_task_config
 
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
+from nil_ext.tasks.walk.register import IMITATION
 
 TASK = "NIL-H1-Walk"
 
@@ -25,7 +26,10 @@ OpenEnv = Callable[..., AbstractContextManager[RslRlVecEnvWrapper]]
 
 
 @contextlib.contextmanager
-def _open(*overrides: str, num_envs: int = 4, size: int = 64, task: str = TASK) -> Iterator[RslRlVecEnvWrapper]:
+def _open(
+    *overrides: str, num_envs: int = 4, size: int = 64, task: str = TASK, reward: str = IMITATION
+) -> Iterator[RslRlVecEnvWrapper]:
+    gym.spec(task).kwargs["reward"] = reward  # a command that another test ran in this process leaves its own
     env_cfg, _ = resolve_task_config(task, "bro_cfg_entry_point", overrides=list(overrides))
     env_cfg.seed = 0
     env_cfg.sim.device = "cpu"
@@ -37,11 +41,12 @@ def _open(*overrides: str, num_envs: int = 4, size: int = 64, task: str = TASK) 
             yield env
         finally:
             env.close()
+            gym.spec(task).kwargs["reward"] = IMITATION
 
 
 @pytest.fixture(scope="session")
 def open_env() -> OpenEnv:
-    """``open_env(*overrides, num_envs=4, size=64, task="NIL-H1-Walk")``: a task, overridden, in a context."""
+    """``open_env(*overrides, num_envs=4, size=64, task="NIL-H1-Walk", reward=IMITATION)``: a task, in a context."""
     return _open
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
 from isaaclab.envs.mdp import JointEffortActionCfg, JointPositionActionCfg
@@ -16,6 +17,7 @@ from isaaclab_tasks.utils import resolve_task_config
 
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
 from nil_ext.tasks.mdp import ReferencePositionActionCfg
+from nil_ext.tasks.walk.register import IMITATION
 
 TASK = "NIL-H1-Walk"
 
@@ -25,6 +27,7 @@ STREAMS = ("video_similarity", "mask_iou", "joint_torque", "action_change", "joi
 
 def env_cfg(*overrides: str, play_mode: bool = False):
     """The task's settings with presets and overrides applied; nothing is simulated."""
+    gym.spec(TASK).kwargs["reward"] = IMITATION  # a command that another test ran in this process leaves its own
     cfg, _ = resolve_task_config(TASK, "bro_cfg_entry_point", play_mode=play_mode, overrides=list(overrides))
     return cfg
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import gymnasium as gym
 import pytest
 import torch
 
@@ -29,13 +28,8 @@ pytestmark = pytest.mark.sim
 
 @pytest.fixture(scope="module")
 def env(open_env) -> Iterator[RslRlVecEnvWrapper]:
-    settings = gym.spec(TASK).kwargs
-    settings["reward"] = "task"
-    try:
-        with open_env("presets=cpu", num_envs=4, task=TASK) as env:
-            yield env
-    finally:
-        settings["reward"] = "imitation"
+    with open_env("presets=cpu", num_envs=4, task=TASK, reward="task") as env:
+        yield env
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 
-import gymnasium as gym
 import pytest
 import torch
 
 from nil_ext.errors import InputError
-from nil_ext.tasks.walk.register import IMITATION, TRACKING
+from nil_ext.tasks.walk.register import TRACKING
 
 TASK = "NIL-A1-Walk"
 NUM_ENVS = 3
@@ -21,13 +20,8 @@ STATE = ("root_pose", "root_vel", "joint_pos", "joint_vel")
 
 @pytest.fixture(scope="module")
 def env(open_env):
-    spec = gym.spec(TASK)
-    spec.kwargs["reward"] = TRACKING
-    try:
-        with open_env("presets=cpu", num_envs=NUM_ENVS, task=TASK) as env:
-            yield env
-    finally:
-        spec.kwargs["reward"] = IMITATION
+    with open_env("presets=cpu", num_envs=NUM_ENVS, task=TASK, reward=TRACKING) as env:
+        yield env
 
 
 def _tracking(env) -> dict[str, torch.Tensor]:

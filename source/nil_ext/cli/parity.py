@@ -67,6 +67,8 @@ def run(argv: list[str]) -> None:
     chosen = next((token for token in argv if token.startswith("physics=")), None)
     if chosen is not None:
         raise InputError(f"'{chosen}': leave it out, both of {' and '.join(BACKENDS)} are simulated.")
+    if not any(token.startswith("presets=") for token in argv):
+        argv = [*argv, "presets=position"]  # around e0: what is compared is the same motion whatever the reference
     trajectories = []
     for backend in BACKENDS:
         parser = argparse.ArgumentParser(description="How far two physics backends drift apart within half a second.")

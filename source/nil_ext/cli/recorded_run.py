@@ -19,6 +19,7 @@ from ..reference import Reference
 from ..tasks.embedded import load_reference
 from ..tasks.walk.register import TASK
 from .common import resolve_cfgs
+from .lift import LiftWatch
 
 ENV_SETTINGS = (
     ("decimation",),
@@ -171,7 +172,7 @@ class RecordedRun:
             raise InputError(
                 f"Run '{self.folder}' imitated '{cfg.path}', which is not there: name the file with --reference."
             )
-        reference = load_reference(cfg.path, cfg.task, cfg.robot, cfg.lift)
+        reference = load_reference(cfg.path, cfg.task, cfg.robot, cfg.lift, LiftWatch())
         if self.metadata.get("reward") == TASK:  # the Expert and the baselines imitated none
             return reference
         digest = self.metadata.get("reference", reference.digest)
