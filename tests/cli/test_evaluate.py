@@ -126,15 +126,19 @@ def hashes(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def evaluated(scripts, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """A run of a moment, judged twice: three episodes in batches of two, from wherever."""
+    """A run of a moment, judged twice: three episodes in batches of two, from wherever.
+
+    Targets go around e0, so that a fresh policy stands: what PhysX remembers of robots that fell changes the last
+    digits of later rollouts, and the second evaluation has one more of them.
+    """
     cwd = tmp_path_factory.mktemp("user")
     # trained on the regularisation alone, so that it may be its own control
     weights = ("env.rewards.video_similarity.weight=0", "env.rewards.mask_iou.weight=0")
-    arguments = ("--num_envs", 2, *SMALL, "env.commands.reference.code_size=4", *weights)
+    arguments = ("presets=cpu,position", "--num_envs", 2, *SMALL, "env.commands.reference.code_size=4", *weights)
     scripts.run("train.py", "--max_iterations", 1, "--no_evaluation", *arguments, cwd=cwd)
     [folder] = (cwd / "logs" / "nil_ext" / "nil_h1_walk").iterdir()
     before = hashes(folder)
-    options = ("--episodes", 3, "--num_envs", 2, f"env.episode_length_s={EPISODE}")
+    options = ("presets=cpu,position", "--episodes", 3, "--num_envs", 2, f"env.episode_length_s={EPISODE}")
     first = scripts.run("evaluate.py", "--checkpoint", folder, *options, cwd=cwd)
     default = folder / "evaluation" / "model_1"
     others = ("--output", cwd / "again", "--compare", default, "--report", "--name", "again")
@@ -187,9 +191,8 @@ def test_controls_are_worth_what_arithmetic_says(evaluated: SimpleNamespace):
     assert standing["action_rate"]["mean"] == 0.0
     assert standing["gait_period"]["mean"] is None and standing["symmetry"]["mean"] is None
     assert 0.0 < standing["chamfer"]["mean"] < 0.1
-    # with residual targets, action 0 is the sketch open loop, which no H1 survives from rest
-    assert summary["zero action"]["survival"]["mean"] == 0.0
-    assert summary["zero action"]["action_rate"]["mean"] == 0.0
+    # with position targets, action 0 is the start pose
+    assert summary["zero action"] == standing
     rand = summary["random"]
     assert rand["survival"]["mean"] == 0.0
     assert rand["action_rate"]["mean"] > 5.0
