@@ -50,6 +50,13 @@ def open_env() -> OpenEnv:
     return _open
 
 
+@pytest.fixture
+def reference(env: RslRlVecEnvWrapper):
+    """The reference command of the module's environment, whose episodes have just begun."""
+    env.reset()
+    return env.unwrapped.command_manager.get_term("reference")
+
+
 @pytest.fixture(scope="session")
 def place() -> Callable[..., None]:
     """``place(env, root_pose, root_vel, joint_pos, joint_vel)``: put the robots where told, without physics.

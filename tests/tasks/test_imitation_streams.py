@@ -39,12 +39,6 @@ def env(open_env):
 
 
 @pytest.fixture
-def reference(env):
-    env.reset()
-    return env.unwrapped.command_manager.get_term("reference")
-
-
-@pytest.fixture
 def play(env, place, reference):
     """``play(frames)``: put the robots in the poses of those frames of the sketch, one a step; (mask IoU, S_v)."""
     motion = embedded_reference("NIL-H1-Walk").resample(25.0).motion

@@ -23,12 +23,6 @@ def env(open_env):
 
 
 @pytest.fixture
-def reference(env):
-    env.reset()
-    return env.unwrapped.command_manager.get_term("reference")
-
-
-@pytest.fixture
 def term(env):
     return env.unwrapped.action_manager.get_term("joints")
 
@@ -36,7 +30,7 @@ def term(env):
 @pytest.fixture
 def motion(reference) -> torch.Tensor:
     """The sketch's joint positions in the robot's order (T, J), row 0 the start pose."""
-    return reference._motion["joint_pos"]
+    return reference.joint_pos_table
 
 
 def _put(env, reference, frames: torch.Tensor) -> None:

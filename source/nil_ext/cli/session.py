@@ -113,12 +113,11 @@ def open_session(
 
 def control_contract(env_cfg: ImitationEnvCfg) -> dict:
     """What a policy controls, as far as the settings tell: robot, steps per second [Hz], kind of action."""
-    joints = env_cfg.actions.joints
     kinds = {ReferencePositionActionCfg: "residual", JointPositionActionCfg: "position"}
     return {
         "robot": env_cfg.commands.reference.robot,
         "control_rate": 1.0 / (env_cfg.sim.dt * env_cfg.decimation),
-        "action": kinds.get(type(joints), "torque"),
+        "action": kinds.get(type(env_cfg.actions.joints), "torque"),
     }
 
 
