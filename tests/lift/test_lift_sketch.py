@@ -17,6 +17,7 @@ from nil_ext.lift.silhouette import NUM_ROOT, Puppet
 from nil_ext.lift.skeleton import read_skeleton
 from nil_ext.reference import Reference
 from nil_ext.robots.a1 import A1
+from nil_ext.robots.h1 import H1
 from nil_ext.tasks.embedded import ASSETS
 
 FRAMES = 41
@@ -68,6 +69,28 @@ def test_a_lifted_motion_makes_a_reference(sketch: Reference, lifted: Lifted):
     assert set(resampled["joint_names"]) == set(sketch.motion["joint_names"])
     assert resampled["foot_names"].tolist() == list(A1.feet)
     assert set(np.unique(lifted.motion["contact"])) <= {0.0, 1.0}
+
+
+def test_a_clip_without_perspective_is_lifted_as_one():
+    walk = Reference.load(ASSETS / "references" / "NIL-H1-Walk")
+    skeleton = read_skeleton(H1)
+    puppet = Puppet(skeleton, H1, farther=4.0)
+    rows = slice(5, 57, 2)  # a stride and a little more at 25 Hz
+    order = [list(walk.motion["joint_names"]).index(name) for name in puppet.joint_names]
+    poses = np.zeros((26, NUM_ROOT + len(order)))
+    poses[:, 3] = 1.0
+    poses[:, 1], poses[:, NUM_ROOT:] = walk.motion["root_pose"][rows, 2], walk.motion["joint_pos"][rows][:, order]
+    found = lift(puppet.draw(poses, 112) > 0.5, 25.0, H1)
+    assert found.about["camera_distance"] >= 2.0 * H1.camera.distance
+    for joint in ("hip_pitch", "knee"):
+        # nothing says which leg is the near one
+        mine = [list(found.motion["joint_names"]).index(f"{side}_{joint}") for side in ("left", "right")]
+        theirs = [list(walk.motion["joint_names"]).index(f"{side}_{joint}") for side in ("left", "right")]
+        error = [
+            np.abs(found.motion["joint_pos"][:, m] - walk.motion["joint_pos"][rows][:, theirs])
+            for m in (mine, mine[::-1])
+        ]
+        assert min(np.degrees(np.median(each)) for each in error) < 5.0, joint
 
 
 def test_what_shows_another_figure_is_refused_with_its_times(sketch: Reference):

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from nil_ext.lift.candidates import best_path, spread
+from nil_ext.lift.candidates import best_path, spread, spread_over_groups
 from nil_ext.lift.fitting import _apply, _deviations, _second_differences, _solve
 
 
@@ -42,6 +42,15 @@ def test_candidates_that_are_alike_count_once():
     poses = np.array([[0.0, 0.0], [0.05, 0.0], [0.5, 0.0], [0.0, -0.3]])
     assert spread(np.array([1, 0, 3, 2]), poses, 3, apart=0.1).tolist() == [1, 3, 2]
     assert spread(np.array([1, 0, 3, 2]), poses, 1, apart=0.1).tolist() == [1]
+
+
+def test_the_best_of_every_group_are_among_the_candidates():
+    poses = np.array([[0.0], [0.05], [0.5], [0.9], [-1.0]])
+    groups = np.array([0, 0, 0, 0, 7])
+    order = np.array([1, 0, 3, 2, 4])
+    assert spread_over_groups(order, poses, groups, 3, apart=0.1).tolist() == [1, 4, 3]
+    assert spread_over_groups(order, poses, groups, 9, apart=0.1).tolist() == [1, 4, 3, 2]
+    assert spread_over_groups(order, poses, np.zeros(5, dtype=int), 3, apart=0.1).tolist() == [1, 3, 2]
 
 
 def test_the_banded_algebra_is_the_dense_one():

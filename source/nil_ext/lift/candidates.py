@@ -29,6 +29,26 @@ def spread(order: np.ndarray, poses: np.ndarray, count: int, apart: float) -> np
     return np.array(taken)
 
 
+def spread_over_groups(
+    order: np.ndarray, poses: np.ndarray, groups: np.ndarray, count: int, apart: float
+) -> np.ndarray:
+    """As :func:`spread`, each group in turn, so that the best of every group are among the poses taken.
+
+    Args:
+        order: numbers of poses, best first. Shape is (M,).
+        poses: all poses. Shape is (N, P).
+        groups: what each pose belongs to. Shape is (N,).
+        count: how many to take; fewer where there are no more.
+        apart: least difference in any parameter from the others of the group.
+
+    Returns:
+        Numbers of the poses taken: the best of each group, then the second ones.
+    """
+    of_each = [spread(order[groups[order] == group], poses, count, apart) for group in np.unique(groups[order])]
+    in_turn = sorted((rank, place) for place, taken in enumerate(of_each) for rank in range(len(taken)))
+    return np.array([of_each[place][rank] for rank, place in in_turn[:count]])
+
+
 def best_path(costs: np.ndarray, values: np.ndarray, speed: np.ndarray, bend: np.ndarray) -> np.ndarray:
     """One candidate a frame, so that the whole is cheapest: Viterbi over pairs of neighbouring candidates.
 

@@ -11,6 +11,7 @@ renderer takes, which makes slopes by finite differences affordable.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -67,23 +68,27 @@ class Part:
 class Puppet:
     """The robot as the side view knows it: parameters are (aside, height, pitch, zoom, angles of joints)."""
 
-    def __init__(self, skeleton: Skeleton, robot: Robot):
+    def __init__(self, skeleton: Skeleton, robot: Robot, farther: float = 1.0, joints: Sequence[int] | None = None):
         """Find the joints that turn in the picture's plane and cut out the parts between them.
 
         Args:
             skeleton: the robot's model.
             robot: its facts: camera and height at e0.
+            farther: how many times as far away as the task's the camera is, the robot as large as in the task's
+                picture: the higher, the less perspective.
+            joints: the joints' numbers where they are known.
         """
         camera = robot.camera
-        self.distance, self.height, self.extent = camera.distance, camera.height, camera.extent
+        self.distance, self.height, self.extent = farther * camera.distance, camera.height, camera.extent
         poses, origins, axes = skeleton.forward(torch.as_tensor(skeleton.e0, dtype=torch.float32)[None])
         points = skeleton.surface(poses)[0].double().numpy()
         origins, axes = origins[0].double().numpy(), axes[0].double().numpy()
-        self._cut(skeleton, robot, np.flatnonzero(np.abs(axes[:, 1]) >= ACROSS), points, origins, axes)
-        joints = np.array(self.joints, dtype=int)
-        feet = [skeleton.links.index(name) for name in skeleton.foot_links]
-        kept = self._visible() | skeleton.below[joints][:, feet].any(dim=1).numpy()
-        self._cut(skeleton, robot, joints[kept], points, origins, axes)
+        if joints is None:
+            self._cut(skeleton, robot, np.flatnonzero(np.abs(axes[:, 1]) >= ACROSS), points, origins, axes)
+            across = np.array(self.joints, dtype=int)
+            feet = [skeleton.links.index(name) for name in skeleton.foot_links]
+            joints = across[self._visible() | skeleton.below[across][:, feet].any(dim=1).numpy()]
+        self._cut(skeleton, robot, np.asarray(joints, dtype=int), points, origins, axes)
 
     def _cut(
         self,

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""Legs that walk take turns: which of two limbs is in front changes whenever they pass each other.
+
+A silhouette does not say which leg is which, and the perspective of a generated clip is not ours: it can call whatever
+leg is in front the left one, frame for frame, so that the left leg never gets behind the right one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.signal import find_peaks
+
+_LEAST_SWING = 0.1
+"""Limbs whose first joints are never further apart than this hardly swing, and nothing says when they pass [rad]."""
+
+_PROMINENCE = 0.3
+"""How much nearer two limbs have to come than before and after, as a share of how far apart they swing (ours)."""
+
+_APART = 0.12
+"""Least time between two passings [s]: half a stride of the quickest trot takes more (ours)."""
+
+_BLIND = 0.15
+"""Share of the time between passings, before and after one, in which overlapping limbs are not told apart (ours)."""
+
+Limbs = tuple[list[int], list[int]]
+"""Columns of a limb's parameters and of its mirror image's, from the trunk outwards."""
+
+
+def passings(path: np.ndarray, limbs: Limbs, rate: float) -> np.ndarray:
+    """Frames in which two limbs pass each other: where they come together and part again, whichever is which.
+
+    Args:
+        path: poses. Shape is (T, P).
+        limbs: the two.
+        rate: frames per second [Hz].
+    """
+    apart = np.abs(path[:, limbs[0][0]] - path[:, limbs[1][0]])
+    swing = np.percentile(apart, 90)
+    if swing < _LEAST_SWING:
+        return np.array([], dtype=int)
+    return find_peaks(-apart, prominence=_PROMINENCE * swing, distance=max(1, round(_APART * rate)))[0]
+
+
+def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> list[np.ndarray]:
+    """The path with two limbs exchanged where needed, so that who is in front changes at every passing.
+
+    Args:
+        path: poses. Shape is (T, P).
+        limbs: the two.
+        rate: frames per second [Hz].
+
+    Returns:
+        Two paths (T, P), one for each limb that may have begun in front; none where the path alternates already, or
+        where the limbs never pass each other.
+    """
+    times = passings(path, limbs, rate)
+    if len(times) == 0:
+        return []
+    frames, (one, other) = np.arange(len(path)), limbs
+    reach = max(1, round(_BLIND * np.median(np.diff(times)))) if len(times) > 1 else 1
+    blind = (np.abs(frames[:, None] - times) <= reach).any(axis=1)
+    ahead = np.sign(path[:, one[0]] - path[:, other[0]])
+    turn = 1.0 - 2.0 * (np.searchsorted(times, frames) % 2)  # +1 and -1 by turns, from passing to passing
+    columns, paths = [*one, *other], []
+    for first in (1.0, -1.0):
+        wrong = (ahead != first * turn) & ~blind
+        if not wrong.any():
+            return []
+        exchanged = path.copy()
+        exchanged[np.ix_(wrong, one)], exchanged[np.ix_(wrong, other)] = path[wrong][:, other], path[wrong][:, one]
+        # in between they keep their course
+        course = CubicSpline(frames[~blind], exchanged[~blind][:, columns])
+        exchanged[np.ix_(blind, columns)] = course(frames[blind])
+        paths.append(exchanged)
+    return paths
