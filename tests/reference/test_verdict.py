@@ -123,6 +123,11 @@ def test_frames_that_no_pose_reaches_are_named_by_their_times():
     assert verdict.with_reachable(cut, iou - 0.3, RATE)["verdict"] == "do not use"
 
 
+def test_the_distance_to_mocap_is_told_with_its_variant():
+    judged = GOOD | verdict.judge(GOOD, "H1") | {"mocap": {"variant": "ST-LPIPS (AlexNet)", "mean": 0.1234}}
+    assert verdict.summary(judged).endswith("reachable IoU not measured, ST-LPIPS (AlexNet) to mocap 0.123")
+
+
 # -- damages done to a drawn walker
 
 

@@ -322,6 +322,7 @@ def summary(quality: dict) -> str:
         f"reference quality: {quality.get('verdict', 'not judged')}{f' ({names})' if names else ''}; start IoU "
         f"{quality['start_iou']:.2f} (best {quality['best_iou']:.2f}), area {quality['area']:.2f} of the start "
         f"pose's, repeats every {'?' if period is None else f'{period:.2f}'} s, {_reachable(quality)}"
+        f"{_mocap(quality)}"
     )
 
 
@@ -330,7 +331,7 @@ def notes(quality: dict) -> list[str]:
     if "verdict" not in quality:
         return []
     return [
-        f"{quality['verdict']}; {_reachable(quality)}",
+        f"{quality['verdict']}; {_reachable(quality)}{_mocap(quality)}",
         *(text for _, _, text in quality["findings"]),
     ]
 
@@ -339,6 +340,12 @@ def _reachable(quality: dict) -> str:
     """The reachable IoU in words: only a lift knows it."""
     found = quality.get("reachable_iou")
     return f"reachable IoU {found['median']:.2f} (low {found['low']:.2f})" if found else "reachable IoU not measured"
+
+
+def _mocap(quality: dict) -> str:
+    """The distance to a film of motion capture in words; nothing where none was at hand."""
+    found = quality.get("mocap")
+    return f", {found['variant']} to mocap {found['mean']:.3f}" if found else ""
 
 
 def ranking(quality: dict) -> tuple:
