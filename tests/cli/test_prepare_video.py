@@ -53,6 +53,20 @@ def test_a_clip_that_is_not_to_be_used_gives_exit_code_3_and_the_remedy_works(mo
     assert "mirrored left to right" in out and "trimmed to 0.10 to 1.30 s" in out
 
 
+def test_a_film_of_motion_capture_gives_st_lpips_in_the_report(monkeypatch, clip, capsys):
+    """The film here is the sketch itself from 0.2 s on: its stride holds every moment, the codec differs."""
+    sketch = embedded_reference(TASK)
+    film = Reference(sketch.frames[10:75], sketch.masks[10:75], 50.0, {"robot": "H1", "source": {"name": "walk.npz"}})
+    film.save(clip.parent / "film")
+    options = ("--interpolator", "linear", "--trim", "0:0.5", "--mocap_render", str(clip.parent / "film"))
+    assert prepare(monkeypatch, clip, *options) == 0
+    found = Reference.load(clip.parent / "out").meta["quality"]["mocap"]
+    assert found["film_digest"] == film.digest and found["frames"] == 5 and found["iou"] > 0.9
+    assert 0.0 < found["mean"] < 0.05
+    line = f"ST-LPIPS (AlexNet, shift-tolerant, vST0.0) to mocap {found['mean']:.3f}"
+    assert line in capsys.readouterr().out
+
+
 def test_a_folder_of_pictures_is_prepared_at_the_rate_that_is_given(monkeypatch, tmp_path, capsys):
     (tmp_path / "walk").mkdir()
     for number, frame in enumerate(embedded_reference(TASK).frames[:75]):
@@ -75,6 +89,9 @@ def test_what_does_not_fit_is_refused(refuse, clip):
     assert "No such video" in refuse(generate.run, "--task", TASK, "--video", "nope.mp4")
     assert "--fps 25: " in (line := refuse(generate.run, *base, "--fps", 25)) and "is no folder of pictures" in line
     assert "--fps 0: give 1 to 1000 Hz" in refuse(generate.run, *base, "--fps", 0)
+    assert "No such reference: film.mp4" in refuse(generate.run, *base, "--mocap_render", "film.mp4")
+    other = reference_folder("NIL-A1-Walk")
+    assert "was made for A1, the task's robot is H1" in refuse(generate.run, *base, "--mocap_render", other)
     prepared = reference_folder(TASK)
     assert "is prepared already" in refuse(generate.run, "--task", TASK, "--video", prepared)
     line = refuse(generate.run, "--task", TASK, "--trim", "auto")

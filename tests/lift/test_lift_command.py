@@ -56,7 +56,9 @@ def _found(reference: Reference, iou: float) -> Lifted:
 def folder(tmp_path: Path) -> Path:
     """Half a second of the sketch as a clip whose motion nobody knows."""
     sketch = Reference.load(SKETCH)
-    return Reference(sketch.frames[:26], sketch.masks[:26], sketch.rate, sketch.meta).save(tmp_path / "clip")
+    quality = {"verdict": "use", "findings": [], "start_iou": 0.9, "best_iou": 0.9, "area": 1.0, "gait_period": 0.5}
+    meta = sketch.meta | {"quality": quality}
+    return Reference(sketch.frames[:26], sketch.masks[:26], sketch.rate, meta).save(tmp_path / "clip")
 
 
 def _run(folder: Path, monkeypatch, iou: float, *more: str) -> int | None:
@@ -76,7 +78,9 @@ def test_a_folder_gets_its_motion(folder: Path, monkeypatch, capsys):
     np.testing.assert_array_equal(after.masks, before.masks)
     assert after.motion["joint_pos"].shape == (26, 12)
     assert after.meta["lift"]["speed"] == 0.5
-    assert "forward speed 0.50 m/s" in capsys.readouterr().out
+    assert after.meta["quality"]["reachable_iou"]["median"] == 0.9 and after.meta["quality"]["verdict"] == "use"
+    out = capsys.readouterr().out
+    assert "forward speed 0.50 m/s" in out and "reachable IoU 0.90 (low 0.90)" in out
     assert cv2.imread(str(folder / "lift.png")) is not None
     with np.load(folder / "tracking.npz", allow_pickle=False) as file:
         assert file["body_pos_w"].shape == (26, 17, 3)
@@ -86,8 +90,21 @@ def test_a_folder_gets_its_motion(folder: Path, monkeypatch, capsys):
         assert file["qpos"].shape == (26, 19)
 
 
-def test_a_refused_lift_leaves_the_folder_without_a_motion(folder: Path, monkeypatch):
+def test_a_refused_lift_leaves_the_folder_without_a_motion_and_its_report_says_why(folder: Path, monkeypatch):
+    before = Reference.load(folder)
     with pytest.raises(InputError, match=r"100% of the frames \(0.00 to 0.50 s\)"):
         _run(folder, monkeypatch, 0.4)
-    assert Reference.load(folder).motion is None
+    after = Reference.load(folder)
+    assert after.motion is None and after.digest == before.digest
     assert (folder / "lift.png").is_file()
+    assert after.meta["quality"]["verdict"] == "use with care"
+    [[name, _, text]] = after.meta["quality"]["findings"]
+    assert name == "reachable IoU" and "in 26 of 26 frames (0.00 to 0.50 s)" in text
+
+
+def test_a_refused_lift_into_another_folder_changes_nothing_but_the_sheet(folder: Path, monkeypatch):
+    manifest = (folder / "reference.json").read_bytes()
+    with pytest.raises(InputError, match="cannot be lifted"):
+        _run(folder, monkeypatch, 0.4, "--output", str(folder.parent / "other"))
+    assert (folder / "reference.json").read_bytes() == manifest
+    assert not (folder.parent / "other").exists()

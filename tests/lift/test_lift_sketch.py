@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from nil_ext.errors import InputError
-from nil_ext.lift.lifting import Lifted, LiftSettings, lift, require_accepted, times_of
+from nil_ext.lift.lifting import Lifted, LiftSettings, lift, require_accepted
 from nil_ext.lift.silhouette import NUM_ROOT, Puppet
 from nil_ext.lift.skeleton import read_skeleton
 from nil_ext.reference import Reference
+from nil_ext.reference.verdict import times_of
 from nil_ext.robots.a1 import A1
 from nil_ext.robots.h1 import H1
 from nil_ext.tasks.embedded import ASSETS

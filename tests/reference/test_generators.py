@@ -251,13 +251,18 @@ def test_candidates_are_prepared_ranked_and_kept(sketch, tmp_path, monkeypatch, 
     assert written["seed"] == 1 and written["name"] == "seed_1.mp4" and len(written["sha256"]) == 64
     frames, rate = read_video(clips[1].path)
     assert rate == 25.0 and np.abs(frames.astype(int) - good).mean() < 3.0
-    best = judge_clips(clips, masks[0], **TASK, output=tmp_path, settings=Preparation(interpolator="linear"))
+    monkeypatch.setattr(
+        "nil_ext.reference.against_mocap.StLpips", lambda device: lambda some, others: np.full(20, 0.07)
+    )
+    film = Reference(sketch.frames[:50], masks=sketch.masks[:50], rate=50.0)
+    best = judge_clips(clips, masks[0], **TASK, output=tmp_path, settings=Preparation(interpolator="linear"), film=film)
     assert best == tmp_path / "seed_1"
     reference = Reference.load(best)
     assert reference.meta["source"] == {"kind": "generated", **written}
     ranking = json.loads((tmp_path / "ranking.json").read_text())
     assert [(row["rank"], Path(row["clip"]).name) for row in ranking] == [(1, "seed_1.mp4"), (None, "seed_0.mp4")]
     assert "no robot" in ranking[1]["refused"]
+    assert ranking[0]["quality"]["mocap"]["mean"] == pytest.approx(0.07)
     assert "1. seed_1" in capsys.readouterr().out
 
 

@@ -89,6 +89,45 @@ def test_the_summary_is_one_line_and_better_clips_rank_first():
     assert sorted([bad, worse, good], key=verdict.ranking) == [good, worse, bad]
 
 
+def test_the_reachable_iou_is_not_measured_until_a_lift_tells_it():
+    judged = GOOD | verdict.judge(GOOD, "H1")
+    assert verdict.summary(judged).endswith(", reachable IoU not measured")
+    assert verdict.notes(judged) == ["use; reachable IoU not measured"]
+    iou = np.linspace(0.7, 0.9, 41)[::-1]  # falls by 0.005 a frame
+    after = verdict.with_reachable(judged, iou, RATE)
+    assert (after["verdict"], after["findings"]) == ("use", [])
+    told = {"median": 0.8, "low": 0.71, "least": 0.7, "least_at": 40 / RATE}
+    assert {key: after["reachable_iou"][key] for key in told} == pytest.approx(told)
+    assert after["reachable_iou"]["unreached"] == []
+    assert verdict.summary(after).endswith(", reachable IoU 0.80 (low 0.71)")
+    assert "reachable_iou" not in judged  # the report before is as it was
+
+
+def test_frames_that_no_pose_reaches_are_named_by_their_times():
+    iou = np.full(60, 0.9)
+    iou[[6, 7, 8, 30]] = 0.5
+    before = GOOD | verdict.judge(GOOD | {"shadow": 0.5}, "H1")
+    after = verdict.with_reachable(before, iou, RATE)
+    assert after["verdict"] == "use with care" and after["reachable_iou"]["unreached"] == [6, 7, 8, 30]
+    [shadow, (name, level, text)] = after["findings"]
+    assert (shadow[0], name, level) == ("shadow", "reachable IoU", "use with care")
+    assert text.startswith("in 4 of 60 frames (0.20 to 0.27 s, 1.00 s) no pose")
+    assert verdict.notes(after)[1:] == [shadow[2], text]
+    iou[[6, 7, 8]] = 0.9  # one frame of 60 is no reason for care
+    assert verdict.with_reachable(before, iou, RATE)["findings"] == [shadow]
+    # lifted again, it is told once; and a refusal for another reason stands
+    again = verdict.with_reachable(after, np.full(60, 0.65), RATE)
+    assert [name for name, _, _ in again["findings"]] == ["shadow", "reachable IoU"]
+    assert "median IoU 0.65" in again["findings"][1][2]
+    cut = GOOD | verdict.judge(GOOD | {"cuts": [1.0]}, "H1")
+    assert verdict.with_reachable(cut, iou - 0.3, RATE)["verdict"] == "do not use"
+
+
+def test_the_distance_to_mocap_is_told_with_its_variant():
+    judged = GOOD | verdict.judge(GOOD, "H1") | {"mocap": {"variant": "ST-LPIPS (AlexNet)", "mean": 0.1234}}
+    assert verdict.summary(judged).endswith("reachable IoU not measured, ST-LPIPS (AlexNet) to mocap 0.123")
+
+
 # -- damages done to a drawn walker
 
 

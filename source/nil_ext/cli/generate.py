@@ -31,6 +31,7 @@ RATE = 50.0
 _MODELS = set(GENERATORS)
 _USED_BY = {
     "duration": {"sketch"},
+    "mocap": {"mocap"},
     "clips": {"file"},
     "first_frame_mask": {"file", "video"},
     "size": _MODELS | {"first_frame"},
@@ -66,6 +67,10 @@ def run(argv: list[str]) -> int | None:
         from .generate_videos import prepare_clips
 
         prepare_clips(args, env_cfg.commands.reference.robot)
+    elif args.generator == "mocap":
+        from .mocap_film import film_mocap
+
+        film_mocap(args, env_cfg, SIZE)
     else:
         _make_sketch(args, env_cfg)
     return None
@@ -77,9 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--generator",
-        choices=["sketch", "file", *GENERATORS],
+        choices=["sketch", "mocap", "file", *GENERATORS],
         default="sketch",
-        help="Where the reference comes from: the task's sketch, your own clips, or a video model.",
+        help="Where the reference comes from: the task's sketch, your own clips, or a video model; mocap: a film of "
+        "motion capture, to hold clips against (--mocap_render).",
     )
     parser.add_argument("--output", type=Path, help="Folder to write; default: the task's embedded reference, or logs.")
     parser.add_argument("--duration", type=float, help="Length of a sketch [s]; default: the task's episode.")
@@ -94,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="Denoising steps; default: the video model's.")
     parser.add_argument("--guidance", type=float, help="Guidance scale; default: the video model's.")
     parser.add_argument("--clips", type=Path, nargs="+", help="Videos to prepare and rank, with --generator file.")
+    parser.add_argument("--mocap", type=Path, help="LocoMuJoCo's trajectory (.npz) to film, with --generator mocap.")
     parser.add_argument("--first_frame_mask", type=Path, help="White where the clips' first frame shows the robot.")
     parser.add_argument(
         "--segmenter",
@@ -112,8 +119,11 @@ def _require_fitting_options(args: argparse.Namespace) -> None:
     use = "video" if args.video is not None else "first_frame" if args.first_frame_only else args.generator
     if args.video is not None and (args.first_frame_only or args.generator != "sketch"):
         raise InputError("--video prepares a clip that is there: leave --generator and --first_frame_only out.")
-    if args.first_frame_only and args.generator == "file":
-        raise InputError("--first_frame_only makes the picture that clips are drawn from: leave --generator file out.")
+    if args.first_frame_only and args.generator in ("file", "mocap"):
+        others = f"leave --generator {args.generator} out"
+        raise InputError(f"--first_frame_only makes the picture that clips are drawn from: {others}.")
+    if args.generator == "mocap" and args.mocap is None:
+        raise InputError("--generator mocap: name the trajectory (.npz) with --mocap.")
     for option, uses in _USED_BY.items():
         if getattr(args, option, None) is not None and use not in uses:
             others = " or ".join(sorted(_OPTION.get(name, f"--generator {name}") for name in uses))

@@ -19,9 +19,10 @@ from ..errors import InputError
 from ..reference.candidates import Clip, judge_clips, write_clip
 from ..reference.first_frame import FirstFrame, default_prompt, frame_robot
 from ..reference.generators.video_models import VideoModel, video_model
+from ..reference.reference import Reference
 from ..tasks.embedded import embedded_reference
 from .common import simulation
-from .prepare_video import preparation, require_clips
+from .prepare_video import mocap_film, preparation, require_clips
 
 WEB_SIZES = ((1280, 720), (720, 1280))
 """Widths and heights that web generators take [px]: 16:9 and 9:16."""
@@ -38,6 +39,8 @@ def generate_videos(args: argparse.Namespace, env_cfg) -> None:
     masks = embedded_reference(args.task).masks
     # what can be refused is refused before the simulator starts
     folder = None if args.first_frame_only else find_model(model, args.model)
+    robot = env_cfg.commands.reference.robot
+    film = mocap_film(args, masks[0], robot)
     first = _film_first_frame(args, env_cfg, masks, sizes)
     first.save(output, prompt)
     height, width = first.mask.shape
@@ -47,7 +50,7 @@ def generate_videos(args: argparse.Namespace, env_cfg) -> None:
         _print_web_steps(args.task, output)
         return
     clips = _draw_candidates(args, model, folder, first, prompt, output)
-    _judge(args, clips, masks[0], env_cfg.commands.reference.robot, output)
+    _judge(args, clips, masks[0], robot, output, film)
 
 
 def prepare_clips(args: argparse.Namespace, robot: str) -> None:
@@ -58,7 +61,9 @@ def prepare_clips(args: argparse.Namespace, robot: str) -> None:
     if len(set(stems)) < len(stems):
         raise InputError("--clips: two files have the same name; their folders would be one. Rename one of them.")
     clips = [Clip(path, path.stem) for path in args.clips]
-    _judge(args, clips, embedded_reference(args.task).masks[0], robot, output)
+    start_mask = embedded_reference(args.task).masks[0]
+    film = mocap_film(args, start_mask, robot)
+    _judge(args, clips, start_mask, robot, output, film)
 
 
 def _prompt(args: argparse.Namespace) -> str:
@@ -140,12 +145,14 @@ def _draw_candidates(
     return clips
 
 
-def _judge(args: argparse.Namespace, clips: list[Clip], start_mask, robot: str, output: Path) -> None:
+def _judge(
+    args: argparse.Namespace, clips: list[Clip], start_mask, robot: str, output: Path, film: Reference | None
+) -> None:
     """Prepare and rank, and say how to train with the best.
 
     Raises:
         InputError: When none can be used.
     """
-    best = judge_clips(clips, start_mask, args.task, robot, output, preparation(args))
+    best = judge_clips(clips, start_mask, args.task, robot, output, preparation(args), film)
     script = sys.argv[0].replace("generate.py", "train.py")
     print(f"[nil_ext] Best: {best}\n[nil_ext] Train: {script} --task {args.task} --reference {best}")

@@ -18,10 +18,11 @@ import numpy as np
 from ..errors import InputError
 from ..lift.export import LAYOUTS, write_layout
 from ..lift.lifted_reference import moved_to
-from ..lift.lifting import Lifted, lift, require_accepted, times_of
+from ..lift.lifting import Lifted, lift, require_accepted
 from ..lift.skeleton import read_skeleton
 from ..reference.preview import write_contact_sheet
 from ..reference.reference import Reference
+from ..reference.verdict import summary, times_of
 
 SHEET = "lift.png"
 """Contact sheet of the poses found, beside the reference's files."""
@@ -71,10 +72,15 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     watch = LiftWatch()
     lifted = lift(reference.masks, reference.rate, robot, report=watch)
     _print_lift(lifted, reference.rate)
+    found = moved_to(reference, lifted)
+    if "quality" in found.meta:
+        print(f"[nil_ext] {summary(found.meta['quality'])}")
     if not lifted.accepted:
+        if output == folder:
+            found.save(folder)  # its report tells what was measured; pictures and motion are as before
         _write_sheet(folder, reference, lifted)
     require_accepted(lifted, reference.rate)
-    moved_to(reference, lifted).save(output)
+    found.save(output)
     _write_sheet(output, reference, lifted)
     for name in args.export or ():
         write_layout(output / f"{name}.npz", name, lifted.motion, read_skeleton(robot), reference.rate)

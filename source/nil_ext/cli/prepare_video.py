@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import InputError
+from ..reference.against_mocap import require_long_enough, with_mocap
 from ..reference.first_frame import read_mask
 from ..reference.interpolators import INTERPOLATORS
-from ..reference.pipeline import Preparation, Stopwatch, prepare_clip
+from ..reference.pipeline import Preparation, Stopwatch, prepare, prepare_clip
 from ..reference.reference import Reference
 from ..reference.segmenters import SegmenterChoice
+from ..reference.st_lpips import wheel_weights
 from ..reference.trimming import parse_part
 from ..reference.verdict import REFUSE, summary
 from ..tasks.embedded import embedded_reference
@@ -21,7 +25,7 @@ from ..tasks.embedded import embedded_reference
 NOT_USABLE = 3
 """Exit code where the verdict is "do not use"."""
 
-OPTIONS = ("interpolator", "rife_weights", "rate", "trim", "flip", "alignment", "profile", "fps")
+OPTIONS = ("interpolator", "rife_weights", "rate", "trim", "flip", "alignment", "profile", "fps", "mocap_render")
 """What goes with ``--video``."""
 
 
@@ -41,6 +45,12 @@ def add_video_args(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--alignment", choices=("fixed", "smoothed"), help="One scale for all frames (default), or one that follows."
     )
+    parser.add_argument(
+        "--mocap_render",
+        type=Path,
+        help="Film of motion capture of the same robot and skill (a video, or a folder that --generator mocap made): "
+        "the report tells the clip's ST-LPIPS to it.",
+    )
     parser.add_argument("--profile", action="store_true", default=None, help="Print where the time goes.")
 
 
@@ -55,7 +65,11 @@ def prepare_video(args: argparse.Namespace, robot: str) -> int:
     if output.exists() and not (output / "reference.json").is_file():
         raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
     watch, start_mask = Stopwatch(), embedded_reference(args.task).masks[0]
+    film = mocap_film(args, start_mask, robot)
     reference = prepare_clip(args.video, start_mask, args.task, robot, settings, refuse=False, watch=watch)
+    if film is not None:
+        with watch.of("compare"):
+            reference = with_mocap(reference, film, args.device)
     with watch.of("write"):
         reference.save(output)
     _print_report(reference, output)
@@ -64,6 +78,21 @@ def prepare_video(args: argparse.Namespace, robot: str) -> int:
         whole, processor = sum(watch.seconds.values()), sum(watch.processor.values())
         print(f"[nil_ext] Seconds: {steps}; {whole:.1f} in all, {processor:.1f} of processor time")
     return NOT_USABLE if reference.meta["quality"]["verdict"] == REFUSE else 0
+
+
+def mocap_film(args: argparse.Namespace, start_mask: np.ndarray, robot: str) -> Reference | None:
+    """The film of motion capture that clips are held against, prepared as they are; None where there is none.
+
+    Raises:
+        InputError: When it cannot be used, or the network that compares is not installed.
+    """
+    if args.mocap_render is None:
+        return None
+    wheel_weights()
+    how = Preparation(interpolator="linear")  # no frame of it is drawn: the nearest ones are compared
+    film = prepare(args.mocap_render, start_mask, args.task, robot, settings=how)
+    require_long_enough(film)
+    return film
 
 
 def require_clips(paths: list[Path], fps: float | None) -> None:

@@ -11,11 +11,12 @@ from dataclasses import replace
 from ..reference.alignment import apply
 from ..reference.cache import build_folder, cache_root
 from ..reference.reference import Reference
+from ..reference.verdict import with_reachable
 from ..robots.robot import Robot
 from .lifting import Lifted, LiftSettings, Report, lift
 
 VERSION = 3
-"""Raise it when the lift finds something else for the same clip: what was kept is then found anew."""
+"""Raise it when the lift finds or reports something else for the same clip: what was kept is then found anew."""
 
 
 def with_motion(reference: Reference, robot: Robot, report: Report | None = None) -> Reference:
@@ -41,11 +42,14 @@ def with_motion(reference: Reference, robot: Robot, report: Report | None = None
 
 
 def moved_to(reference: Reference, lifted: Lifted) -> Reference:
-    """The reference with its motion, its pictures moved to where the motion is; unchanged where the lift is refused.
+    """The reference with its motion, its pictures moved to where the motion is; both as before where it is refused.
 
-    A clip is aligned by heights before it is lifted, so that a robot which crouches comes out too large.
+    A clip is aligned by heights before it is lifted, so that a robot which crouches comes out too large. The quality
+    report, where there is one, learns how nearly poses of the robot make the masks.
     """
     meta = reference.meta | {"lift": lifted.about | {"accepted": lifted.accepted}}
+    if "quality" in meta:
+        meta["quality"] = with_reachable(meta["quality"], lifted.motion["iou"], reference.rate)
     if not lifted.accepted:
         return replace(reference, meta=meta)
     frames, masks = apply(lifted.alignment, reference.frames, reference.masks, reference.masks.shape[-1])

@@ -25,6 +25,8 @@ from scipy.interpolate import CubicSpline
 
 from ..errors import InputError
 from ..reference.alignment import Alignment
+from ..reference.quality import MIN_REACHABLE
+from ..reference.verdict import times_of
 from ..robots.robot import Robot
 from .alternation import alternating
 from .candidates import best_path, spread, spread_over_groups
@@ -92,7 +94,7 @@ class LiftSettings:
     """Standard deviation of joint speeds that the choice of a path assumes [rad/s]."""
     acceleration: float = 100.0
     """Standard deviation of joint accelerations that are assumed [rad/s²]."""
-    least_iou: float = 0.6
+    least_iou: float = MIN_REACHABLE
     """A frame whose IoU is lower does not show the pose that was found."""
     most_lost: float = 0.1
     """Share of such frames above which the lift is refused."""
@@ -189,14 +191,6 @@ def require_accepted(lifted: Lifted, rate: float, settings: LiftSettings | None 
         f"no pose of this robot looks like the mask (IoU below {settings.least_iou:g}, {iou.mean():.2f} on average): "
         "give a clip that shows this robot exactly from the side, whole, in every frame, or cut it with --trim."
     )
-
-
-def times_of(frames: np.ndarray, rate: float) -> str:
-    """Stretches of frames (ascending numbers) as times, the longest five."""
-    pieces = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
-    longest = sorted(sorted(pieces, key=len)[-5:], key=lambda piece: piece[0])
-    named = [f"{p[0] / rate:.2f}" + (f" to {p[-1] / rate:.2f} s" if len(p) > 1 else " s") for p in longest]
-    return ", ".join(named) + (f" and {len(pieces) - 5} more stretches" if len(pieces) > 5 else "")
 
 
 class _Search:

@@ -14,6 +14,7 @@ import numpy as np
 
 from nil_ext.errors import InputError
 from nil_ext.files import whole_file
+from nil_ext.reference.against_mocap import with_mocap
 from nil_ext.reference.pipeline import Preparation, prepare
 from nil_ext.reference.reference import Reference
 from nil_ext.reference.verdict import ranking, summary
@@ -51,7 +52,13 @@ def write_clip(path: Path, frames: np.ndarray, rate: float, about: dict, first_m
 
 
 def judge_clips(
-    clips: list[Clip], start_mask: np.ndarray, task: str, robot: str, output: Path, settings: Preparation
+    clips: list[Clip],
+    start_mask: np.ndarray,
+    task: str,
+    robot: str,
+    output: Path,
+    settings: Preparation,
+    film: Reference | None = None,
 ) -> Path:
     """Prepare every clip, save the usable ones beneath ``output``, and print and write the ranking.
 
@@ -62,6 +69,7 @@ def judge_clips(
         robot: name of the robot.
         output: folder that receives ``<name>/`` for every usable clip, and ``ranking.json``.
         settings: how clips are prepared; a clip's own first mask, where it has one, is put in.
+        film: of motion capture, prepared for the same task; the distance to it is reported and does not rank.
 
     Returns:
         Folder of the best.
@@ -82,6 +90,8 @@ def judge_clips(
             continue
         if clip.about is not None:
             reference = replace(reference, meta={**reference.meta, "source": {"kind": "generated", **clip.about}})
+        if film is not None:
+            reference = with_mocap(reference, film, settings.device)
         reference.save(output / clip.name)
         usable.append((clip, reference))
     usable.sort(key=lambda pair: ranking(pair[1].meta["quality"]))

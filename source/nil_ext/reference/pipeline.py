@@ -187,6 +187,7 @@ def prepare_clip(
     clip, view, changes = _chosen(path, clip, start_mask, settings, watch)
     numbers = clip.numbers | view.numbers
     report = numbers | verdict.judge(numbers, robot)
+    report["reachable_iou"] = report["mocap"] = None  # known once the clip is lifted, or held against such a film
     report["offered_trim"] = None if view.offered is None else asdict(view.offered)
     if refuse:
         verdict.refuse(str(path), report)

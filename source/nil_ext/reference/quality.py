@@ -10,6 +10,9 @@ import numpy as np
 
 from nil_ext.reference.alignment import trunk_x
 
+MIN_REACHABLE = 0.6
+"""IoU of a mask with the best pose found below which the frame does not show that pose (ours)."""
+
 SIDE_SHARE = 0.1
 """A side of the picture is named as cutting the robot if it does so in this share of the frames (ours)."""
 
@@ -65,6 +68,29 @@ def aligned_numbers(masks: np.ndarray, areas: np.ndarray, start_mask: np.ndarray
         "best_fit_at": float(fit.argmax() / rate),
         "best_iou_upside_down": max(_iou(_centred(mask), _centred(_upside_down(start_mask))) for mask in masks),
         "best_iou_mirrored": max(_iou(mask, _mirrored(start_mask)) for mask in masks),
+    }
+
+
+def reachable_numbers(iou: np.ndarray, rate: float) -> dict:
+    """How nearly poses of the robot make the masks of a clip.
+
+    The poses are those that a lift found, one for each frame, turning in the picture's plane and smooth over time: the
+    best pose of all may be nearer, so these are lower bounds.
+
+    Args:
+        iou: (T,) of each mask with the silhouette of the pose found for it.
+        rate: frames per second [Hz].
+
+    Returns:
+        ``median``, ``low`` (a twentieth of the frames is below), ``least`` and ``least_at`` [s], and ``unreached``: the
+        frames below :data:`MIN_REACHABLE`.
+    """
+    return {
+        "median": float(np.median(iou)),
+        "low": float(np.percentile(iou, 5.0)),
+        "least": float(iou.min()),
+        "least_at": float(iou.argmin() / rate),
+        "unreached": np.flatnonzero(iou < MIN_REACHABLE).tolist(),
     }
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from nil_ext.errors import InputError
 from nil_ext.reference.cache import build_folder
 from nil_ext.reference.interpolators.linear import interpolate_images, interpolate_motion
+from nil_ext.reference.verdict import notes
 
 SCHEMA = 1
 """Version of the folder's layout."""
@@ -133,9 +134,8 @@ class Reference:
         np.savez_compressed(folder / "masks.npz", bits=np.packbits(self.masks), shape=np.array(self.masks.shape))
         if self.motion is not None:
             np.savez_compressed(folder / "motion.npz", **self.motion)
-        quality = self.meta.get("quality", {})
-        notes = [quality["verdict"], *(text for _, _, text in quality["findings"])] if "verdict" in quality else []
-        write_contact_sheet(folder / "preview.png", self.frames, self.masks, self.rate, notes)
+        lines = notes(self.meta.get("quality", {}))
+        write_contact_sheet(folder / "preview.png", self.frames, self.masks, self.rate, lines)
         files = sorted(path for path in folder.iterdir() if path.name != _MANIFEST)
         manifest = {
             "schema": SCHEMA,

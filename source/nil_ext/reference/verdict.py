@@ -9,7 +9,10 @@ purpose (``damages``); the table there shows on which side each cell falls.
 
 from __future__ import annotations
 
+import numpy as np
+
 from nil_ext.errors import InputError
+from nil_ext.reference.quality import MIN_REACHABLE, reachable_numbers
 
 USE, CARE, REFUSE = "use", "use with care", "do not use"
 
@@ -90,6 +93,17 @@ MAX_PACE = 1.6
 """Factor by which the period may differ from the expected one (ours)."""
 
 
+MIN_MEDIAN_REACHABLE = 0.7
+"""IoU with the best pose found that half of the frames must reach (ours: 0.77 to 0.88 in the real clips, 0.58 for a
+Talos taken for an H1). Below it the mask IoU of no policy can be good."""
+
+MAX_UNREACHED = 0.02
+"""Share of frames that may look like no pose found (ours: none in the real clips, 1.7 % in the H1's once RIFE
+has drawn frames between, 4.0 % in its turned copy)."""
+
+_REACHABLE = "reachable IoU"
+
+
 def refuse_clip(path: str, numbers: dict) -> None:
     """Refuse a segmented clip that cannot be aligned, with the reason and the remedy."""
     if numbers["empty_frames"] > MAX_EMPTY:
@@ -155,8 +169,44 @@ def judge(numbers: dict, robot: str) -> dict:
         ``verdict``, and ``findings`` as [name, level, text].
     """
     findings = [*_wrong_figure(numbers), *_slow_changes(numbers), *_other_things(numbers), *_time(numbers, robot)]
+    return {"verdict": _worst(findings), "findings": findings}
+
+
+def with_reachable(quality: dict, iou: np.ndarray, rate: float) -> dict:
+    """A report with the reachable IoU, which is known once the clip was lifted, and what follows from it.
+
+    Args:
+        quality: the report so far.
+        iou: (T,) of each mask with the silhouette of the pose found for it.
+        rate: frames per second [Hz].
+    """
+    numbers = reachable_numbers(iou, rate)
+    findings = [finding for finding in quality["findings"] if finding[0] != _REACHABLE]
+    lost = np.array(numbers["unreached"], dtype=int)
+    if len(lost) > MAX_UNREACHED * len(iou):
+        text = (
+            f"in {len(lost)} of {len(iou)} frames ({times_of(lost, rate)}) no pose of this robot that was found looks "
+            f"like the mask (IoU below {MIN_REACHABLE:g})."
+        )
+        findings.append([_REACHABLE, CARE, text])
+    elif numbers["median"] < MIN_MEDIAN_REACHABLE:
+        text = f"no pose of this robot that was found looks much like the masks (median IoU {numbers['median']:.2f})."
+        findings.append([_REACHABLE, CARE, text])
+    return quality | {"reachable_iou": numbers, "verdict": _worst(findings), "findings": findings}
+
+
+def times_of(frames: np.ndarray, rate: float) -> str:
+    """Stretches of frames (ascending numbers) as times, the longest five."""
+    pieces = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
+    longest = sorted(sorted(pieces, key=len)[-5:], key=lambda piece: piece[0])
+    named = [f"{p[0] / rate:.2f}" + (f" to {p[-1] / rate:.2f} s" if len(p) > 1 else " s") for p in longest]
+    return ", ".join(named) + (f" and {len(pieces) - 5} more stretches" if len(pieces) > 5 else "")
+
+
+def _worst(findings: list[list[str]]) -> str:
+    """The verdict that the findings amount to."""
     levels = [level for _, level, _ in findings]
-    return {"verdict": REFUSE if REFUSE in levels else CARE if CARE in levels else USE, "findings": findings}
+    return REFUSE if REFUSE in levels else CARE if CARE in levels else USE
 
 
 def _wrong_figure(n: dict) -> list[list[str]]:
@@ -271,8 +321,31 @@ def summary(quality: dict) -> str:
     return (
         f"reference quality: {quality.get('verdict', 'not judged')}{f' ({names})' if names else ''}; start IoU "
         f"{quality['start_iou']:.2f} (best {quality['best_iou']:.2f}), area {quality['area']:.2f} of the start "
-        f"pose's, repeats every {'?' if period is None else f'{period:.2f}'} s"
+        f"pose's, repeats every {'?' if period is None else f'{period:.2f}'} s, {_reachable(quality)}"
+        f"{_mocap(quality)}"
     )
+
+
+def notes(quality: dict) -> list[str]:
+    """Lines for a contact sheet: the verdict first, then each finding; none for what was not judged."""
+    if "verdict" not in quality:
+        return []
+    return [
+        f"{quality['verdict']}; {_reachable(quality)}{_mocap(quality)}",
+        *(text for _, _, text in quality["findings"]),
+    ]
+
+
+def _reachable(quality: dict) -> str:
+    """The reachable IoU in words: only a lift knows it."""
+    found = quality.get("reachable_iou")
+    return f"reachable IoU {found['median']:.2f} (low {found['low']:.2f})" if found else "reachable IoU not measured"
+
+
+def _mocap(quality: dict) -> str:
+    """The distance to a film of motion capture in words; nothing where none was at hand."""
+    found = quality.get("mocap")
+    return f", {found['variant']} to mocap {found['mean']:.3f}" if found else ""
 
 
 def ranking(quality: dict) -> tuple:

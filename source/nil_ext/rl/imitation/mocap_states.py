@@ -57,6 +57,25 @@ def mocap_states(
     return tuple(columns), tuple(np.split(states, cuts))
 
 
+def root_rotation(arrays: dict[str, np.ndarray], source: str) -> Rotation:
+    """Rotation of the root in the world, of every sample.
+
+    Args:
+        arrays: ``q_<coordinate>``, each (T,).
+        source: the file, for messages.
+
+    Raises:
+        InputError: When the root's coordinates are missing.
+    """
+    for root, (_, hinges) in _CHAINS.items():
+        if all(f"q_{root}_{hinge}" in arrays for hinge, _ in hinges):
+            turned = Rotation.identity()
+            for hinge, axis in reversed(hinges):
+                turned = Rotation.from_rotvec(np.outer(arrays[f"q_{root}_{hinge}"], axis)) * turned
+            return turned
+    raise InputError(f"{source} lacks the root's rotation (q_pelvis_tilt, ...): give a trajectory that has it.")
+
+
 def _root_states(arrays: dict[str, np.ndarray], root: str) -> dict[str, np.ndarray]:
     """Gravity, linear and angular velocity in the root's frame, by column."""
     slides, hinges = _CHAINS[root]
