@@ -49,6 +49,15 @@ output.mkdir()
 (output / "evaluation.json").write_text(json.dumps(content | {"name": arguments["--name"]}))
 """
 
+GENERATE = """
+import pathlib, sys
+arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
+pathlib.Path("drawn.txt").open("a").write(" ".join(sys.argv[1:]) + chr(10))
+output = pathlib.Path(arguments["--output"])
+output.mkdir()
+(output / "reference.json").write_text("{}")
+"""
+
 PLAY = """
 import pathlib, sys
 arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
@@ -62,7 +71,8 @@ def table(tmp_path: Path, monkeypatch):
     """``table(*arguments)``: ``benchmark.py`` with stand-ins for the scripts it starts; its exit code."""
     scripts = tmp_path / "scripts"
     scripts.mkdir()
-    for name, text in (("train.py", TRAIN), ("evaluate.py", EVALUATE), ("play.py", PLAY)):
+    stand_ins = {"train.py": TRAIN, "evaluate.py": EVALUATE, "play.py": PLAY, "generate.py": GENERATE}
+    for name, text in stand_ins.items():
         (scripts / name).write_text(text)
     write_checkpoint({"iter": 3, "seconds": 1.0}, scripts / "model_3.pt")
     for seeds in (1, 2):
@@ -115,6 +125,44 @@ def test_a_stopped_table_goes_on_with_what_is_left(table, tmp_path, capsys):
     assert second[second.index("--max_iterations") + 1] == "2"
 
 
+def test_a_row_seen_from_elsewhere_draws_its_own_sketch_once(table, tmp_path):
+    out = tmp_path / "out"
+    command = ("ablation", "--task", TASK, "--max_iterations", 5, "--rows", "all", "--also", "camera_angle")
+    for _ in range(2):
+        assert table(*command, "--output", out, "--num_envs", 4) == 0
+    for angle, setting in (
+        ("30_deg_ahead", "camera_azimuth=30"),
+        ("30_deg_behind", "camera_azimuth=-30"),
+        ("20_deg_above", "camera_elevation=20"),
+    ):
+        folder = out / f"camera_{angle}"
+        [drawn] = (folder / "drawn.txt").read_text().splitlines()
+        assert f"env.commands.reference.{setting}" in drawn.split() and "--num_envs" not in drawn
+        [call] = calls(folder / "seed_1")
+        assert f"env.commands.reference.{setting}" in call
+        assert call[call.index("--reference") + 1] == str(folder / "reference")
+    assert "--reference" not in calls(out / "all" / "seed_1")[0]
+
+
+def test_a_clip_is_prepared_by_each_interpolator_and_other_generators_get_rows(table, tmp_path, capsys):
+    for name in ("clip.mp4", "kling.mp4"):
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+    command = ("ablation", "--task", TASK, "--max_iterations", 5, "--rows", "all", "--also", "interpolation")
+    clips = ("--reference", "clip.mp4", "--references", "kling.mp4")
+    assert table(*command, *clips, "--output", out) == 0
+    for name in ("rife", "linear"):
+        drawn = (out / f"frames_by_{name}" / "drawn.txt").read_text()
+        assert f"--video {tmp_path / 'clip.mp4'} --interpolator {name}" in drawn
+        [call] = calls(out / f"frames_by_{name}" / "seed_1")
+        assert call[call.index("--reference") + 1] == str(out / f"frames_by_{name}" / "reference")
+    [call] = calls(out / "one_frame_a_step" / "seed_1")
+    assert call[call.index("--reference") + 1] == str(tmp_path / "clip.mp4")
+    [call] = calls(out / "reference_kling" / "seed_1")
+    assert [call[i + 1] for i, word in enumerate(call) if word == "--reference"] == [str(tmp_path / "kling.mp4")]
+    assert "| reference kling | 51 [51, 51] |" in capsys.readouterr().out
+
+
 def test_a_failure_leaves_a_gap_and_the_rest_goes_on(table, tmp_path, capsys):
     command = ("--max_iterations", 5, "--rows", "only regularisation,all", "--output", tmp_path / "out")
     assert table("ablation", "--task", TASK, *command) == 1
@@ -161,7 +209,10 @@ def test_table1_takes_trajectories_by_path(table, tmp_path, shared):
         (("ablation", "--episodes", 0), "--episodes 0 leaves nothing to do"),
         (("ablation", "--max_minutes", 0), "--max_minutes 0 leaves nothing to do"),
         (("ablation", "--rows", "everything"), "--rows: no row 'everything' among all, no regularisation"),
-        (("ablation", "--also", "weather"), "--also: no rows 'weather' among encoder, clip_stride, interpolation."),
+        (("ablation", "--also", "weather"), "--also: no rows 'weather' among encoder, clip_stride, interpolation, "),
+        (("ablation", "--also", "camera_angle", "--reference", __file__), "leave --reference out"),
+        (("ablation", "--reference", "gone.mp4"), "gone.mp4' is not there: name a video file or a prepared folder"),
+        (("ablation", "--references", "gone.mp4"), "--references gone.mp4: name videos or prepared folders that exist"),
         (("ablation", "--reward", "task"), "The ablation is NIL's, by the agent bro"),
         (("ablation", "--output", "/proc/none"), "Cannot write to '/proc/none'"),
         (("table1", "--methods", "NIL,PPO"), "--methods: no method 'PPO' among NIL, AMP"),

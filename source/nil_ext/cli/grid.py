@@ -53,6 +53,9 @@ class Cell:
     agent: str = "bro"
     """``--agent``."""
 
+    drawn: tuple[str, ...] = ()
+    """What ``generate.py`` gets to make a reference for this cell alone; empty where it needs none."""
+
 
 def add_grid_args(parser: argparse.ArgumentParser) -> None:
     """Options of every table."""
@@ -91,6 +94,7 @@ class Grid:
         """Train every seed of a cell and judge them together; None where that fails."""
         folder = self.output / cell.folder
         try:
+            self._draw(cell)
             runs = [self.train(cell, seed) for seed in self.seeds]
             done = folder / "evaluation"
             if not (done / JSON_FILE).is_file():
@@ -111,6 +115,8 @@ class Grid:
         iterations, minutes = self._budget(cell)
         checkpoint = _newest(folder)
         arguments = ["--agent", cell.agent, "--seed", str(seed), "--no_evaluation", *cell.arguments]
+        if cell.drawn:
+            arguments += ["--reference", str(self._drawn(cell))]
         if minutes != float("inf"):
             arguments += ["--max_minutes", f"{minutes:g}"]
         if checkpoint is not None:
@@ -138,7 +144,7 @@ class Grid:
         robot = self._args.robot
         which = ["--task", cell.task] if robot is None else ["--robot", str(robot.expanduser().absolute())]
         options = ["--device", self._args.device]
-        if self._args.num_envs is not None and script != "evaluate.py":
+        if self._args.num_envs is not None and script in ("train.py", "play.py"):
             options += ["--num_envs", str(self._args.num_envs)]
         command = [sys.executable, str(SCRIPTS / script), *which, *options, *arguments, *self._overrides]
         log = folder / Path(script).with_suffix(".log")
@@ -164,6 +170,16 @@ class Grid:
             last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise CellError(f"{script} failed ({status}): {''.join(last)} (see {log})")
 
+    def _drawn(self, cell: Cell) -> Path:
+        """Where a cell's own reference is."""
+        return self.output / cell.folder / "reference"
+
+    def _draw(self, cell: Cell) -> None:
+        """Make a cell's own reference, where it has one and it is not there yet."""
+        folder = self._drawn(cell)
+        if cell.drawn and not (folder / "reference.json").is_file():
+            self.call("generate.py", cell, folder.parent, "--output", str(folder), *cell.drawn)
+
     def _budget(self, cell: Cell) -> tuple[int, float]:
         """Iterations and minutes of a run."""
         args = self._args
@@ -179,7 +195,7 @@ class Grid:
         args = self._args
         settings = {
             "task": cell.task,
-            "arguments": [cell.agent, *cell.arguments],
+            "arguments": [cell.agent, *cell.arguments, *cell.drawn],
             "overrides": list(self._overrides),
             "budget": [args.max_iterations, args.max_minutes, args.num_envs, args.episodes],
             "seeds": self.seeds,
