@@ -35,6 +35,7 @@ checkpoint = pathlib.Path(__file__).parent / "model_3.pt"
 if "env.rewards.video_similarity.weight=0" in sys.argv and "env.rewards.mask_iou.weight=0" in sys.argv:
     sys.exit("error: this one fails")
 print("1% 1k env-steps")
+print("[INFO] The run ended within its warm-up (1 of 2 transitions): ", "long" * 40)
 stopped = "agent.log_interval=77" in sys.argv and "--checkpoint" not in sys.argv
 shutil.copy(checkpoint, run / ("model_3.pt" if stopped else "model_5.pt"))
 sys.exit(130 if stopped else 0)
@@ -106,6 +107,7 @@ def test_the_ablation_trains_judges_and_never_repeats(table, tmp_path, capsys):
     assert "env.rewards.mask_iou.weight=0" in call and "presets=cpu" in call and "--no_evaluation" in call
     assert "env.rewards.mask_iou.weight=0" not in calls(out / "all" / "seed_1")[0]
     said = capsys.readouterr().out
+    assert "all: [INFO] The run ended within its warm-up" in said and 40 * "long" in said
     assert "| all | 52 [52, 52] |" in said and "| (standing) | 24.5" in said
     content = json.loads((out / "ablation.json").read_text())
     assert content["rows"]["no IoU"]["env_reward"]["mean"] == 52.0

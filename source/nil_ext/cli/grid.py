@@ -20,6 +20,7 @@ from ..evaluation import Evaluation
 from ..evaluation.results import JSON_FILE
 from ..files import require_writable, whole_file
 from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
+from ..rl.runners.off_policy_runner import WITHIN_WARM_UP
 from ..tasks.embedded import ASSETS
 from .common import resolve_cfgs
 
@@ -157,7 +158,9 @@ class Grid:
                 for line in process.stdout:
                     file.write(line)
                     file.flush()
-                    if "env-steps" in line:
+                    if WITHIN_WARM_UP in line:
+                        print(f"  {cell.name}: {line.rstrip()}", flush=True)
+                    elif "env-steps" in line:
                         print(f"  {cell.name}: {line.rstrip()[:100]}", flush=True)
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
