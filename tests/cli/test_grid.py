@@ -127,6 +127,20 @@ def test_a_stopped_table_goes_on_with_what_is_left(table, tmp_path, capsys):
     assert second[second.index("--max_iterations") + 1] == "2"
 
 
+def test_ctrl_c_ends_what_was_started_although_it_ignores_ctrl_c(table, tmp_path, capsys):
+    (tmp_path / "scripts" / "train.py").write_text(
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as a shell's background job
+        "signal.signal(signal.SIGTERM, lambda *_: (open('ended.txt', 'w').close(), sys.exit(130)))\n"
+        "os.kill(os.getppid(), signal.SIGINT)\n"
+        "time.sleep(60)\n"
+    )
+    out = tmp_path / "out"
+    assert table("ablation", "--task", TASK, "--max_iterations", 5, "--rows", "all", "--output", out) == 130
+    assert (out / "all" / "seed_1" / "ended.txt").is_file()
+    assert "The same command goes on" in capsys.readouterr().out
+
+
 def test_a_row_seen_from_elsewhere_draws_its_own_sketch_once(table, tmp_path):
     out = tmp_path / "out"
     command = ("ablation", "--task", TASK, "--max_iterations", 5, "--rows", "all", "--also", "camera_angle")

@@ -163,7 +163,7 @@ class Grid:
                     elif "env-steps" in line:
                         print(f"  {cell.name}: {line.rstrip()[:100]}", flush=True)
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # SIGINT would be ignored where a shell has started the table in the background
             raise
         finally:
             status = process.wait()
