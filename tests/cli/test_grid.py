@@ -35,6 +35,7 @@ checkpoint = pathlib.Path(__file__).parent / "model_3.pt"
 if "env.rewards.video_similarity.weight=0" in sys.argv and "env.rewards.mask_iou.weight=0" in sys.argv:
     sys.exit("error: this one fails")
 print("1% 1k env-steps")
+print("[INFO] The run ended within its warm-up (1 of 2 transitions): ", "long" * 40)
 stopped = "agent.log_interval=77" in sys.argv and "--checkpoint" not in sys.argv
 shutil.copy(checkpoint, run / ("model_3.pt" if stopped else "model_5.pt"))
 sys.exit(130 if stopped else 0)
@@ -47,6 +48,15 @@ content = json.loads((pathlib.Path(__file__).parent / f"{sys.argv.count('--check
 output = pathlib.Path(arguments["--output"])
 output.mkdir()
 (output / "evaluation.json").write_text(json.dumps(content | {"name": arguments["--name"]}))
+"""
+
+GENERATE = """
+import pathlib, sys
+arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
+pathlib.Path("drawn.txt").open("a").write(" ".join(sys.argv[1:]) + chr(10))
+output = pathlib.Path(arguments["--output"])
+output.mkdir()
+(output / "reference.json").write_text("{}")
 """
 
 PLAY = """
@@ -62,7 +72,8 @@ def table(tmp_path: Path, monkeypatch):
     """``table(*arguments)``: ``benchmark.py`` with stand-ins for the scripts it starts; its exit code."""
     scripts = tmp_path / "scripts"
     scripts.mkdir()
-    for name, text in (("train.py", TRAIN), ("evaluate.py", EVALUATE), ("play.py", PLAY)):
+    stand_ins = {"train.py": TRAIN, "evaluate.py": EVALUATE, "play.py": PLAY, "generate.py": GENERATE}
+    for name, text in stand_ins.items():
         (scripts / name).write_text(text)
     write_checkpoint({"iter": 3, "seconds": 1.0}, scripts / "model_3.pt")
     for seeds in (1, 2):
@@ -96,6 +107,7 @@ def test_the_ablation_trains_judges_and_never_repeats(table, tmp_path, capsys):
     assert "env.rewards.mask_iou.weight=0" in call and "presets=cpu" in call and "--no_evaluation" in call
     assert "env.rewards.mask_iou.weight=0" not in calls(out / "all" / "seed_1")[0]
     said = capsys.readouterr().out
+    assert "all: [INFO] The run ended within its warm-up" in said and 40 * "long" in said
     assert "| all | 52 [52, 52] |" in said and "| (standing) | 24.5" in said
     content = json.loads((out / "ablation.json").read_text())
     assert content["rows"]["no IoU"]["env_reward"]["mean"] == 52.0
@@ -113,6 +125,58 @@ def test_a_stopped_table_goes_on_with_what_is_left(table, tmp_path, capsys):
     assert "--checkpoint" not in first
     assert second[second.index("--checkpoint") + 1].endswith("logs/nil_ext/walk/1/model_3.pt")
     assert second[second.index("--max_iterations") + 1] == "2"
+
+
+def test_ctrl_c_ends_what_was_started_although_it_ignores_ctrl_c(table, tmp_path, capsys):
+    (tmp_path / "scripts" / "train.py").write_text(
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as a shell's background job
+        "signal.signal(signal.SIGTERM, lambda *_: (open('ended.txt', 'w').close(), sys.exit(130)))\n"
+        "os.kill(os.getppid(), signal.SIGINT)\n"
+        "time.sleep(60)\n"
+    )
+    out = tmp_path / "out"
+    assert table("ablation", "--task", TASK, "--max_iterations", 5, "--rows", "all", "--output", out) == 130
+    assert (out / "all" / "seed_1" / "ended.txt").is_file()
+    assert "The same command goes on" in capsys.readouterr().out
+
+
+def test_a_row_seen_from_elsewhere_draws_its_own_sketch_once(table, tmp_path):
+    out = tmp_path / "out"
+    command = ("ablation", "--task", TASK, "--max_iterations", 5, "--rows", "all", "--also", "camera_angle")
+    for _ in range(2):
+        assert table(*command, "--output", out, "--num_envs", 4) == 0
+    for angle, setting in (
+        ("30_deg_ahead", "camera_azimuth=30"),
+        ("30_deg_behind", "camera_azimuth=-30"),
+        ("20_deg_above", "camera_elevation=20"),
+    ):
+        folder = out / f"camera_{angle}"
+        [drawn] = (folder / "drawn.txt").read_text().splitlines()
+        assert f"env.commands.reference.{setting}" in drawn.split() and "--num_envs" not in drawn
+        [call] = calls(folder / "seed_1")
+        assert f"env.commands.reference.{setting}" in call
+        assert call[call.index("--reference") + 1] == str(folder / "reference")
+    assert "--reference" not in calls(out / "all" / "seed_1")[0]
+
+
+def test_a_clip_is_prepared_by_each_interpolator_and_other_generators_get_rows(table, tmp_path, capsys):
+    for name in ("clip.mp4", "kling.mp4"):
+        (tmp_path / name).touch()
+    out = tmp_path / "out"
+    command = ("ablation", "--task", TASK, "--max_iterations", 5, "--rows", "all", "--also", "interpolation")
+    clips = ("--reference", "clip.mp4", "--references", "kling.mp4")
+    assert table(*command, *clips, "--output", out) == 0
+    for name in ("rife", "linear"):
+        drawn = (out / f"frames_by_{name}" / "drawn.txt").read_text()
+        assert f"--video {tmp_path / 'clip.mp4'} --interpolator {name}" in drawn
+        [call] = calls(out / f"frames_by_{name}" / "seed_1")
+        assert call[call.index("--reference") + 1] == str(out / f"frames_by_{name}" / "reference")
+    [call] = calls(out / "one_frame_a_step" / "seed_1")
+    assert call[call.index("--reference") + 1] == str(tmp_path / "clip.mp4")
+    [call] = calls(out / "reference_kling" / "seed_1")
+    assert [call[i + 1] for i, word in enumerate(call) if word == "--reference"] == [str(tmp_path / "kling.mp4")]
+    assert "| reference kling | 51 [51, 51] |" in capsys.readouterr().out
 
 
 def test_a_failure_leaves_a_gap_and_the_rest_goes_on(table, tmp_path, capsys):
@@ -161,7 +225,10 @@ def test_table1_takes_trajectories_by_path(table, tmp_path, shared):
         (("ablation", "--episodes", 0), "--episodes 0 leaves nothing to do"),
         (("ablation", "--max_minutes", 0), "--max_minutes 0 leaves nothing to do"),
         (("ablation", "--rows", "everything"), "--rows: no row 'everything' among all, no regularisation"),
-        (("ablation", "--also", "weather"), "--also: no rows 'weather' among encoder, clip_stride, interpolation."),
+        (("ablation", "--also", "weather"), "--also: no rows 'weather' among encoder, clip_stride, interpolation, "),
+        (("ablation", "--also", "camera_angle", "--reference", __file__), "leave --reference out"),
+        (("ablation", "--reference", "gone.mp4"), "gone.mp4' is not there: name a video file or a prepared folder"),
+        (("ablation", "--references", "gone.mp4"), "--references gone.mp4: name videos or prepared folders that exist"),
         (("ablation", "--reward", "task"), "The ablation is NIL's, by the agent bro"),
         (("ablation", "--output", "/proc/none"), "Cannot write to '/proc/none'"),
         (("table1", "--methods", "NIL,PPO"), "--methods: no method 'PPO' among NIL, AMP"),

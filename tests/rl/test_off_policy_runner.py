@@ -54,6 +54,14 @@ def test_it_learns_the_point_mass(point_mass, train_cfg):
     assert learned > 0.7
 
 
+def test_a_run_that_ends_within_its_warm_up_says_so(point_mass, train_cfg, capsys):
+    runner = OffPolicyRunner(point_mass, train_cfg)  # 16 x 5 = 80 transitions an iteration, 320 of warm-up
+    runner.learn(4)
+    assert "ended within its warm-up (320 of 320 transitions)" in capsys.readouterr().out
+    runner.learn(1)
+    assert "warm-up" not in capsys.readouterr().out
+
+
 def test_the_stock_runner_trains_the_same_settings(point_mass, train_cfg, tmp_path, capsys):
     point_mass.cfg = {}
     runner = OnPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))

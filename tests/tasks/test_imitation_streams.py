@@ -20,6 +20,7 @@ from nil_ext.robots.h1 import H1
 from nil_ext.robots.model import model_file
 from nil_ext.tasks import mdp
 from nil_ext.tasks.embedded import embedded_reference
+from nil_ext.tasks.follow_camera import FollowCamera
 
 SIZE = 224
 """The size at which the embedded reference was drawn, so that equal poses give equal pixels."""
@@ -55,6 +56,23 @@ def play(env, place, reference):
         return torch.stack(overlaps), torch.stack(similarities)
 
     return run
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize(("azimuth", "elevation"), [(30.0, 0.0), (-30.0, 0.0), (0.0, 20.0)])
+def test_a_camera_that_goes_round_sees_what_a_robot_that_turns_shows_the_side_camera(
+    env, reference, place, azimuth, elevation
+):
+    in_the_air = reference.cfg.camera_height + 3.0  # where the ground hides no part
+    cfg = reference.cfg.replace(camera_height=in_the_air)
+    place(env, root_pose=(0.0, 0.0, in_the_air, *UPRIGHT))
+    _, side = FollowCamera(env.unwrapped.scene, cfg).film()
+    _, seen = FollowCamera(env.unwrapped.scene, cfg.replace(camera_azimuth=azimuth, camera_elevation=elevation)).film()
+    yaw, roll = -radians(azimuth) / 2, radians(elevation) / 2
+    place(env, root_pose=(0.0, 0.0, in_the_air, sin(roll), 0.0, sin(yaw), cos(yaw) * cos(roll)))  # one of them is 0
+    _, turned = FollowCamera(env.unwrapped.scene, cfg).film()
+    assert iou(seen, turned).min() > 0.98
+    assert iou(seen, side).max() < 0.85
 
 
 # -- the imitation streams

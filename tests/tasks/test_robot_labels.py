@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nil_ext.tasks.follow_camera import FollowCamera, robot_ids
+from nil_ext.tasks.mdp import ReferenceCommandCfg
 
 RESERVED = {0: {"class": "BACKGROUND"}, 1: {"class": "UNLABELLED"}}
 """What Newton Warp and OVRTX report for pixels of nothing, and of something without a label."""
@@ -43,13 +44,24 @@ def test_nothing_else_is_taken_for_it(labels: dict):
     assert robot_ids(labels) == []
 
 
+class Scene(dict):
+    """A scene whose camera and robot nobody asks."""
+
+    env_origins = torch.zeros(1, 3)
+
+
+def nameless_camera() -> FollowCamera:
+    cfg = ReferenceCommandCfg(camera_distance=3.5, camera_height=0.9)
+    return FollowCamera(Scene({cfg.camera_name: None, cfg.asset_name: None}), cfg)
+
+
 def test_the_last_known_ids_stay_and_a_renderer_may_warm_up_but_not_for_ever():
-    camera = FollowCamera(None, None, 3.5, 0.9, torch.zeros(1, 3))
+    camera = nameless_camera()
     assert camera._find_robot(None) == camera._find_robot({"idToLabels": {}}) == []
     assert camera._find_robot({"idToLabels": {3: {"class": "robot"}}}) == [3]
     assert camera._find_robot({"idToLabels": RESERVED}) == [3]  # out of the picture
     assert camera._find_robot({"idToLabels": {8: {"class": "robot"}}}) == [8]
-    nameless = FollowCamera(None, None, 3.5, 0.9, torch.zeros(1, 3))
+    nameless = nameless_camera()
     with pytest.raises(RuntimeError, match="no 'robot' among its labels"):
         for _ in range(100):
             nameless._find_robot({"idToLabels": RESERVED})

@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import gymnasium as gym
 
 from ..errors import InputError
 from ..perception.encoders import ENCODERS, require_encoder
+from ..reference.interpolators import INTERPOLATORS
 from .common import parse_args, resolve_cfgs
 from .grid import Cell, Grid, add_grid_args, run_grid, text, value, write_table
 from .session import log_root
@@ -45,8 +50,13 @@ MORE_ROWS = {
         "resampled by time": (f"{_REFERENCE}.frame_per_step=false",),
         "one frame a step": (f"{_REFERENCE}.frame_per_step=true",),
     },
+    "camera_angle": {
+        "camera 30 deg ahead": (f"{_REFERENCE}.camera_azimuth=30",),
+        "camera 30 deg behind": (f"{_REFERENCE}.camera_azimuth=-30",),
+        "camera 20 deg above": (f"{_REFERENCE}.camera_elevation=20",),
+    },
 }
-"""Rows that the paper does not have, by ``--also``."""
+"""Rows that the paper does not have, by ``--also``. The last is the angle of the paper's A1 videos (as they look)."""
 
 _METRICS = {"Env. Reward": "env_reward", "mask IoU": "mask_iou", "forward speed [m/s]": "forward_speed"}
 
@@ -60,29 +70,70 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--reference", help="Video file or prepared folder; default: the task's embedded sketch.")
     parser.add_argument("--rows", help="Only these rows, separated by commas; default: all seven.")
     parser.add_argument("--also", default="", help=f"More rows, separated by commas: {', '.join(MORE_ROWS)}.")
+    parser.add_argument(
+        "--references",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="A row more for each of these: clips of other generators.",
+    )
     args = parse_args(parser, argv)
     if args.reward is not None or args.agent != "bro_cfg_entry_point":
         raise InputError("The ablation is NIL's, by the agent bro: leave --reward and --agent out.")
     env_cfg, _ = resolve_cfgs(args, args.agent)
-    rows = _rows(args, env_cfg)
+    cells = list(_cells(args, env_cfg))
     grid = Grid(args, args.output or log_root("ablation") / args.task)
-    reference = ("--reference", env_cfg.commands.reference.path) if args.reference else ()
 
     def body() -> None:
-        results = {}
-        for name, overrides in rows.items():
-            cell = Cell(name, args.task, name.replace(" ", "_"), (*reference, *overrides))
-            results[name] = grid.evaluate(cell)
-        _write(args, grid, results)
+        _write(args, grid, {cell.name: grid.evaluate(cell) for cell in cells})
 
     return run_grid(grid, body)
 
 
-def _rows(args: argparse.Namespace, env_cfg) -> dict[str, tuple[str, ...]]:
-    """The rows that were asked for, with their overrides.
+def _cells(args: argparse.Namespace, env_cfg) -> Iterator[Cell]:
+    """The rows that were asked for.
 
     Raises:
-        InputError: For names that are none, or an encoder without weights.
+        InputError: For names that are none, references that are not there, or an encoder without weights.
+    """
+    clip = Path(env_cfg.commands.reference.path) if args.reference else None
+    given = ("--reference", str(clip)) if clip else ()
+    if clip and not clip.exists():
+        raise InputError(f"--reference '{clip}' is not there: name a video file or a prepared folder.")
+
+    def cell(name: str, arguments: tuple[str, ...], drawn: tuple[str, ...] = ()) -> Cell:
+        return Cell(name, args.task, name.replace(" ", "_"), arguments, drawn=drawn)
+
+    for name, overrides in _reward_rows(args).items():
+        yield cell(name, (*given, *overrides))
+    for axis in filter(None, (name.strip() for name in args.also.split(","))):
+        if axis not in MORE_ROWS:
+            raise InputError(f"--also: no rows '{axis}' among {', '.join(MORE_ROWS)}.")
+        if axis == "camera_angle" and (clip or gym.spec(args.task).kwargs.get("sketch_entry_point") is None):
+            raise InputError(
+                "--also camera_angle draws the task's sketch anew from each angle: leave --reference out, and give "
+                "a robot of your own a [sketch]."
+            )
+        if axis == "encoder":
+            for name in ENCODERS:
+                require_encoder(name, env_cfg.commands.reference.encoder_weights)
+        for name, overrides in MORE_ROWS[axis].items():
+            yield cell(name, (*given, *overrides), overrides if axis == "camera_angle" else ())
+        if axis == "interpolation" and clip and not (clip / "reference.json").is_file():
+            for name in INTERPOLATORS:
+                yield cell(f"frames by {name}", (), ("--video", str(clip), "--interpolator", name))
+    names = [f"reference {path.stem}" for path in args.references]
+    for path, name in zip(args.references, names, strict=True):
+        if not path.exists() or names.count(name) > 1:
+            raise InputError(f"--references {path}: name videos or prepared folders that exist, each by its own name.")
+        yield cell(name, ("--reference", str(path.expanduser().absolute())))
+
+
+def _reward_rows(args: argparse.Namespace) -> dict[str, tuple[str, ...]]:
+    """The paper's rows that were asked for, with their overrides.
+
+    Raises:
+        InputError: For names that are none.
     """
     rows = dict(REWARD_ROWS)
     if args.rows is not None:
@@ -90,13 +141,6 @@ def _rows(args: argparse.Namespace, env_cfg) -> dict[str, tuple[str, ...]]:
         if unknown := [name for name in wanted if name not in rows]:
             raise InputError(f"--rows: no row '{unknown[0]}' among {', '.join(rows)}.")
         rows = {name: rows[name] for name in wanted}
-    for axis in filter(None, (name.strip() for name in args.also.split(","))):
-        if axis not in MORE_ROWS:
-            raise InputError(f"--also: no rows '{axis}' among {', '.join(MORE_ROWS)}.")
-        rows |= MORE_ROWS[axis]
-        if axis == "encoder":
-            for name in ENCODERS:
-                require_encoder(name, env_cfg.commands.reference.encoder_weights)
     return rows
 
 

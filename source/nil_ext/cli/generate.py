@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..reference import Reference
 from ..reference.generators.video_models import GENERATORS
 from ..reference.segmenters import SEGMENTERS
-from ..tasks.embedded import START_POSE, reference_folder
+from ..tasks.embedded import START_POSE, reference_folder, view_of
 from ..tasks.first_frame import stand
 from .common import parse_args, resolve_cfgs, run_main, simulation
 from .lift import add_lift_args, lift_video
@@ -55,6 +55,11 @@ def run(argv: list[str]) -> int | None:
     _require_fitting_options(args)
     env_cfg, _ = resolve_cfgs(args, "bro_cfg_entry_point")
     env_cfg.sim.device = args.device
+    view = view_of(env_cfg.commands.reference)
+    if any(view) and (args.lift or args.video or args.first_frame_only or args.generator != "sketch"):
+        raise InputError(
+            "camera_azimuth and camera_elevation are for sketches, clips show the robot from the side: leave them out."
+        )
     if args.lift:
         return lift_video(args, env_cfg.commands.reference.robot)
     if args.video is not None:
@@ -172,6 +177,9 @@ def draw_sketch(task: str, env_cfg, duration: float) -> Reference:
 
     entry_point = gym.spec(task).kwargs.get("sketch_entry_point")
     about = {"task": task, "robot": env_cfg.commands.reference.robot}
+    view = view_of(env_cfg.commands.reference)
+    if any(view):
+        about["view"] = list(view)
     if entry_point is None:
         robot = pkgutil.resolve_name(gym.spec(task).kwargs["robot_entry_point"])
         motion, frames, masks = film_motion(env_cfg, lambda default: stand(robot, default), SIZE, batch=1)

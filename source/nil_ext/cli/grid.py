@@ -20,6 +20,7 @@ from ..evaluation import Evaluation
 from ..evaluation.results import JSON_FILE
 from ..files import require_writable, whole_file
 from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
+from ..rl.runners.off_policy_runner import WITHIN_WARM_UP
 from ..tasks.embedded import ASSETS
 from .common import resolve_cfgs
 
@@ -52,6 +53,9 @@ class Cell:
 
     agent: str = "bro"
     """``--agent``."""
+
+    drawn: tuple[str, ...] = ()
+    """What ``generate.py`` gets to make a reference for this cell alone; empty where it needs none."""
 
 
 def add_grid_args(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +95,7 @@ class Grid:
         """Train every seed of a cell and judge them together; None where that fails."""
         folder = self.output / cell.folder
         try:
+            self._draw(cell)
             runs = [self.train(cell, seed) for seed in self.seeds]
             done = folder / "evaluation"
             if not (done / JSON_FILE).is_file():
@@ -111,6 +116,8 @@ class Grid:
         iterations, minutes = self._budget(cell)
         checkpoint = _newest(folder)
         arguments = ["--agent", cell.agent, "--seed", str(seed), "--no_evaluation", *cell.arguments]
+        if cell.drawn:
+            arguments += ["--reference", str(self._drawn(cell))]
         if minutes != float("inf"):
             arguments += ["--max_minutes", f"{minutes:g}"]
         if checkpoint is not None:
@@ -138,7 +145,7 @@ class Grid:
         robot = self._args.robot
         which = ["--task", cell.task] if robot is None else ["--robot", str(robot.expanduser().absolute())]
         options = ["--device", self._args.device]
-        if self._args.num_envs is not None and script != "evaluate.py":
+        if self._args.num_envs is not None and script in ("train.py", "play.py"):
             options += ["--num_envs", str(self._args.num_envs)]
         command = [sys.executable, str(SCRIPTS / script), *which, *options, *arguments, *self._overrides]
         log = folder / Path(script).with_suffix(".log")
@@ -151,10 +158,12 @@ class Grid:
                 for line in process.stdout:
                     file.write(line)
                     file.flush()
-                    if "env-steps" in line:
+                    if WITHIN_WARM_UP in line:
+                        print(f"  {cell.name}: {line.rstrip()}", flush=True)
+                    elif "env-steps" in line:
                         print(f"  {cell.name}: {line.rstrip()[:100]}", flush=True)
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # SIGINT would be ignored where a shell has started the table in the background
             raise
         finally:
             status = process.wait()
@@ -163,6 +172,16 @@ class Grid:
         if status != 0:
             last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise CellError(f"{script} failed ({status}): {''.join(last)} (see {log})")
+
+    def _drawn(self, cell: Cell) -> Path:
+        """Where a cell's own reference is."""
+        return self.output / cell.folder / "reference"
+
+    def _draw(self, cell: Cell) -> None:
+        """Make a cell's own reference, where it has one and it is not there yet."""
+        folder = self._drawn(cell)
+        if cell.drawn and not (folder / "reference.json").is_file():
+            self.call("generate.py", cell, folder.parent, "--output", str(folder), *cell.drawn)
 
     def _budget(self, cell: Cell) -> tuple[int, float]:
         """Iterations and minutes of a run."""
@@ -179,7 +198,7 @@ class Grid:
         args = self._args
         settings = {
             "task": cell.task,
-            "arguments": [cell.agent, *cell.arguments],
+            "arguments": [cell.agent, *cell.arguments, *cell.drawn],
             "overrides": list(self._overrides),
             "budget": [args.max_iterations, args.max_minutes, args.num_envs, args.episodes],
             "seeds": self.seeds,

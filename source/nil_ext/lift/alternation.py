@@ -44,7 +44,7 @@ def passings(path: np.ndarray, limbs: Limbs, rate: float) -> np.ndarray:
     return find_peaks(-apart, prominence=_PROMINENCE * swing, distance=max(1, round(_APART * rate)))[0]
 
 
-def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> list[np.ndarray]:
+def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> tuple[list[np.ndarray], np.ndarray]:
     """The path with two limbs exchanged where needed, so that who is in front changes at every passing.
 
     Args:
@@ -54,11 +54,12 @@ def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> list[np.ndarray]
 
     Returns:
         Two paths (T, P), one for each limb that may have begun in front; none where the path alternates already, or
-        where the limbs never pass each other.
+        where the limbs never pass each other. And the frames (T,) in which they overlap, where the paths keep their
+        course from the frames around.
     """
     times = passings(path, limbs, rate)
     if len(times) == 0:
-        return []
+        return [], np.zeros(len(path), dtype=bool)
     frames, (one, other) = np.arange(len(path)), limbs
     reach = max(1, round(_BLIND * np.median(np.diff(times)))) if len(times) > 1 else 1
     blind = (np.abs(frames[:, None] - times) <= reach).any(axis=1)
@@ -68,11 +69,17 @@ def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> list[np.ndarray]
     for first in (1.0, -1.0):
         wrong = (ahead != first * turn) & ~blind
         if not wrong.any():
-            return []
-        exchanged = path.copy()
-        exchanged[np.ix_(wrong, one)], exchanged[np.ix_(wrong, other)] = path[wrong][:, other], path[wrong][:, one]
-        # in between they keep their course
+            return [], blind
+        exchanged = np.where(wrong[:, None], exchange(path, limbs), path)
         course = CubicSpline(frames[~blind], exchanged[~blind][:, columns])
         exchanged[np.ix_(blind, columns)] = course(frames[blind])
         paths.append(exchanged)
-    return paths
+    return paths, blind
+
+
+def exchange(path: np.ndarray, limbs: Limbs) -> np.ndarray:
+    """The path (T, P) with two limbs exchanged."""
+    one, other = limbs
+    exchanged = path.copy()
+    exchanged[:, one], exchanged[:, other] = path[:, other], path[:, one]
+    return exchanged

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gymnasium as gym
 
@@ -16,9 +17,14 @@ from ..lift.lifting import Report
 from ..reference import Reference, prepare
 from ..reference.verdict import summary
 
+if TYPE_CHECKING:
+    from .mdp import ReferenceCommandCfg
+
 ASSETS = Path(__file__).resolve().parents[3] / "assets"
 """Folder of embedded assets; it lies beside the package in a checkout (and in an editable install)."""
 
+
+_SIDE_VIEW = (0.0, 0.0)
 
 START_POSE = "start pose"
 """Kind of a reference that shows e0 and no motion: of a robot that has no sketch. Clips are aligned to it."""
@@ -72,6 +78,31 @@ def load_reference(path: str, task: str, robot: str, lift: bool = False, report:
     if embedded.meta["source"]["kind"] == START_POSE:
         raise InputError(f"Robot '{robot}' has no sketch to imitate: give a clip with --reference, or a [sketch].")
     return embedded
+
+
+def view_of(cfg: ReferenceCommandCfg) -> tuple[float, float]:
+    """Azimuth and elevation [deg] from which the task's camera films; (0, 0) is the side view."""
+    return float(cfg.camera_azimuth), float(cfg.camera_elevation)
+
+
+def require_view(reference: Reference, view: tuple[float, float]) -> None:
+    """Refuse a reference that shows the robot from elsewhere than the rollouts will.
+
+    Args:
+        reference: a sketch notes its view; what notes none was aligned to the side view.
+        view: azimuth and elevation [deg], see :func:`view_of`.
+
+    Raises:
+        InputError: When the two differ.
+    """
+    drawn = tuple(reference.meta.get("view", _SIDE_VIEW))
+    if drawn != view:
+        settings = [f"env.commands.reference.camera_{name}" for name in ("azimuth", "elevation")]
+        text = [" ".join(f"{name}={angle:g}" for name, angle in zip(settings, v, strict=True)) for v in (drawn, view)]
+        raise InputError(
+            f"The reference shows the robot from {text[0]}, the task's camera from {text[1]}: set the former, or draw "
+            "a sketch with the latter (scripts/generate.py --output FOLDER) and give it with --reference."
+        )
 
 
 def describe(reference: Reference) -> str:

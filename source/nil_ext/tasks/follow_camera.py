@@ -1,19 +1,25 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The camera that films a robot from the side: one for the reference's first frame, sketches and every rollout."""
+"""The camera that films a robot, usually from the side: one for the first frame, sketches and every rollout."""
 
 from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
 
 import torch
 
 from isaaclab.assets import Articulation
 from isaaclab.sensors import Camera
 
+from ..errors import InputError
 from ..robots.spawn import ROBOT_LABEL
 
-_SIDE_VIEW = (0.0, 0.0, 0.7071068, 0.7071068)
-"""Orientation (xyzw, world convention): looking along +y, so that a robot that faces +x faces right."""
+if TYPE_CHECKING:
+    from isaaclab.scene import InteractiveScene
+
+    from .mdp import ReferenceCommandCfg
 
 _WARM_UP = 16
 """Frames without labels that are forgiven: Isaac RTX draws empty ones until its render product is ready."""
@@ -22,21 +28,28 @@ _WARM_UP = 16
 class FollowCamera:
     """Follows each robot's root in x and y at a fixed height and heading, and tells the robot from the rest."""
 
-    def __init__(self, camera: Camera, robot: Articulation, distance: float, height: float, origins: torch.Tensor):
+    def __init__(self, scene: InteractiveScene, cfg: ReferenceCommandCfg):
         """Attach to a scene's tiled camera.
 
         Args:
-            camera: tiled camera with ``rgb`` and ``semantic_segmentation`` (ids, not colours).
-            robot: the articulation to follow.
-            distance: distance from the root, along -y [m].
-            height: height above the ground [m].
-            origins: origins of the environments [m]. Shape is (N, 3).
+            scene: holds the robot to follow, and a camera with ``rgb`` and ``semantic_segmentation`` (ids, no colours).
+            cfg: names both, and says where the camera stands.
+
+        Raises:
+            InputError: For a place that is none.
         """
-        self._camera = camera
-        self._robot = robot
-        self._distance = distance
-        self._height = origins[:, 2] + height
-        self._orientation = torch.tensor(_SIDE_VIEW, device=origins.device).repeat(len(origins), 1)
+        self._camera: Camera = scene[cfg.camera_name]
+        self._robot: Articulation = scene[cfg.asset_name]
+        offset, orientation = look_from(cfg.camera_azimuth, cfg.camera_elevation)
+        ahead, aside, above = (cfg.camera_distance * share for share in offset)
+        if cfg.camera_height + above <= 0.0:
+            raise InputError(
+                f"camera_elevation={cfg.camera_elevation:g} puts the camera under the ground: give a larger one."
+            )
+        origins = scene.env_origins
+        self._aside = torch.tensor([ahead, aside], device=origins.device)
+        self._height = origins[:, 2] + cfg.camera_height + above
+        self._orientation = torch.tensor(orientation, device=origins.device).repeat(len(origins), 1)
         self._robot_ids: list[int] = []
         self._unlabelled = 0  # frames drawn before the renderer named the robot
 
@@ -47,7 +60,7 @@ class FollowCamera:
             Colours (N, S, S, 3) uint8, a view of simulator memory, and robot masks (N, S, S) bool.
         """
         eye = self._robot.data.root_pos_w.torch.clone()
-        eye[:, 1] -= self._distance
+        eye[:, :2] += self._aside
         eye[:, 2] = self._height
         self._camera.set_world_poses(eye, self._orientation, convention="world")
         self._camera.update(0.0, force_recompute=True)
@@ -73,6 +86,31 @@ class FollowCamera:
             if self._unlabelled > _WARM_UP:
                 raise RuntimeError(f"The renderer reports no '{ROBOT_LABEL}' among its labels {labels}.")
         return self._robot_ids
+
+
+def look_from(azimuth: float, elevation: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Where a camera stands that looks at a point, and how it is turned.
+
+    Args:
+        azimuth: how far it stands ahead of the side view [deg], in which a robot that faces +x faces right.
+        elevation: how far it looks down [deg].
+
+    Returns:
+        From the point to the camera, in its distance (x, y, z), and the camera's orientation (xyzw, world convention:
+        it looks along its own +x).
+
+    Raises:
+        InputError: For a view from behind the picture, or from straight above.
+    """
+    for name, angle in (("camera_azimuth", azimuth), ("camera_elevation", elevation)):
+        if not -90.0 < angle < 90.0:
+            raise InputError(f"{name}={angle:g}: give more than -90 and less than 90 degrees; 0 is the side view.")
+    side, up = math.radians(azimuth), math.radians(elevation)
+    offset = (math.sin(side) * math.cos(up), -math.cos(side) * math.cos(up), math.sin(up))
+    # turn by the elevation about y (nose down), then about z from +x to +y and on by the azimuth
+    half_turn, half_up = (math.radians(90.0) + side) / 2.0, up / 2.0
+    (st, ct), (su, cu) = ((math.sin(half), math.cos(half)) for half in (half_turn, half_up))
+    return offset, (-st * su, ct * su, st * cu, ct * cu)
 
 
 def robot_ids(labels: dict) -> list[int]:

@@ -48,13 +48,7 @@ def film_motion(
     scene = InteractiveScene(env_cfg.scene)
     sim.reset()
     robot = scene[env_cfg.commands.reference.asset_name]
-    camera = FollowCamera(
-        scene[env_cfg.commands.reference.camera_name],
-        robot,
-        env_cfg.commands.reference.camera_distance,
-        env_cfg.commands.reference.camera_height,
-        scene.env_origins,
-    )
+    camera = FollowCamera(scene, env_cfg.commands.reference)
     default = robot.data.default_joint_pos.torch[0].tolist()
     motion = make_motion(dict(zip(robot.joint_names, default, strict=True)))
     count = len(motion["joint_pos"])

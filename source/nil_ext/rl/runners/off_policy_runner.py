@@ -33,6 +33,9 @@ BEST_FILE = "model_best.pt"
 DIAGNOSTIC_FILE = "diagnostic.pt"
 """Name of the file that tells what was not finite."""
 
+WITHIN_WARM_UP = "within its warm-up"
+"""Words of the line about a run that has learned nothing; tables of runs pass the line on."""
+
 
 class OffPolicyRunner(OnPolicyRunner):
     """Steps the environment and runs the updates each step has earned.
@@ -114,6 +117,13 @@ class OffPolicyRunner(OnPolicyRunner):
                 self.logger.stop_logging_writer()
         if stopped:
             raise KeyboardInterrupt(stop.signal.name if stop.signal else "another process was stopped")
+        # else its numbers, those of an untrained policy, would look like what was learned
+        if self.alg.transitions <= self.alg.warmup_transitions and self.gpu_global_rank == 0:
+            print(
+                f"[INFO] The run ended {WITHIN_WARM_UP} ({self.alg.transitions} of {self.alg.warmup_transitions}"
+                " transitions), with random actions and hardly an update: give it a larger budget, or lower"
+                " agent.algorithm.warmup_transitions."
+            )
 
     def save(self, path: str, infos: dict | None = None) -> None:
         """Write a checkpoint; the file appears whole or not at all."""

@@ -52,7 +52,14 @@ class ReferenceCommandCfg(CommandTermCfg):
     """Distance of the camera from the root, along -y [m]."""
 
     camera_height: float = MISSING
-    """Height of the camera above the ground [m]."""
+    """Height of the point that the camera looks at above the ground [m]; seen from the side, its own height too."""
+
+    camera_azimuth: float = 0.0
+    """How far the camera stands ahead of the robot's side [deg]: 0 is the side view, 90 would be from the front. The
+    reference must show the robot from there too, and only a sketch can."""
+
+    camera_elevation: float = 0.0
+    """How far the camera looks down [deg]; MuJoCo's elevation with the other sign."""
 
     encoder: str = "timesformer"
     """Frozen encoder of the video similarity: ``timesformer`` (the paper; needs its weights) or ``efficientnet`` (comes
