@@ -22,8 +22,9 @@ _PROMINENCE = 0.3
 _APART = 0.12
 """Least time between two passings [s]: half a stride of the quickest trot takes more (ours)."""
 
-_BLIND = 0.15
-"""Share of the time between passings, before and after one, in which overlapping limbs are not told apart (ours)."""
+_BLIND = 0.16
+"""Share of the time between passings, before and after one, in which overlapping limbs are not told apart (ours); whole
+frames, so that of a trot in few frames only the passing itself is left out."""
 
 Limbs = tuple[list[int], list[int]]
 """Columns of a limb's parameters and of its mirror image's, from the trunk outwards."""
@@ -44,7 +45,7 @@ def passings(path: np.ndarray, limbs: Limbs, rate: float) -> np.ndarray:
     return find_peaks(-apart, prominence=_PROMINENCE * swing, distance=max(1, round(_APART * rate)))[0]
 
 
-def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> tuple[list[np.ndarray], np.ndarray]:
+def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> list[np.ndarray]:
     """The path with two limbs exchanged where needed, so that who is in front changes at every passing.
 
     Args:
@@ -54,14 +55,13 @@ def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> tuple[list[np.nd
 
     Returns:
         Two paths (T, P), one for each limb that may have begun in front; none where the path alternates already, or
-        where the limbs never pass each other. And the frames (T,) in which they overlap, where the paths keep their
-        course from the frames around.
+        where the limbs never pass each other. In the frames in which they overlap they keep their course.
     """
     times = passings(path, limbs, rate)
     if len(times) == 0:
-        return [], np.zeros(len(path), dtype=bool)
+        return []
     frames, (one, other) = np.arange(len(path)), limbs
-    reach = max(1, round(_BLIND * np.median(np.diff(times)))) if len(times) > 1 else 1
+    reach = int(_BLIND * np.median(np.diff(times))) if len(times) > 1 else 1
     blind = (np.abs(frames[:, None] - times) <= reach).any(axis=1)
     ahead = np.sign(path[:, one[0]] - path[:, other[0]])
     turn = 1.0 - 2.0 * (np.searchsorted(times, frames) % 2)  # +1 and -1 by turns, from passing to passing
@@ -69,12 +69,12 @@ def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> tuple[list[np.nd
     for first in (1.0, -1.0):
         wrong = (ahead != first * turn) & ~blind
         if not wrong.any():
-            return [], blind
+            return []
         exchanged = np.where(wrong[:, None], exchange(path, limbs), path)
         course = CubicSpline(frames[~blind], exchanged[~blind][:, columns])
         exchanged[np.ix_(blind, columns)] = course(frames[blind])
         paths.append(exchanged)
-    return paths, blind
+    return paths
 
 
 def exchange(path: np.ndarray, limbs: Limbs) -> np.ndarray:

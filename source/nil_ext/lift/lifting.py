@@ -28,7 +28,7 @@ from ..reference.alignment import Alignment
 from ..reference.quality import MIN_REACHABLE
 from ..reference.verdict import times_of
 from ..robots.robot import Robot
-from .alternation import Limbs, alternating, exchange
+from .alternation import alternating, exchange
 from .candidates import best_path, spread, spread_over_groups
 from .fitting import Picture, Prior, refine, refine_together
 from .motion import make_motion, soles
@@ -340,34 +340,14 @@ class _Search:
         A wrong perspective says the same in every frame, so that its word weighs more the longer the clip is.
         """
         for limbs in self.puppet.pairs:
-            others, blind = alternating(path, limbs, self.rate)
+            others = alternating(path, limbs, self.rate)
             if not others:
                 continue
-            others = [self._through_overlaps(path, other, limbs, blind) for other in others]
             fits = [self._together(each) for each in (path, *others)]
             best = min((1, 2), key=lambda number: self._total(fits[number], self.pictures[1]))
             if self._bent(fits[best]) < _TURNS * self._bent(fits[0]):
                 path = others[best - 1]
         return path
-
-    def _through_overlaps(self, path: np.ndarray, turned: np.ndarray, limbs: Limbs, blind: np.ndarray) -> np.ndarray:
-        """A path (T, P) whose limbs take turns, with the best of three poses in the frames where they overlap.
-
-        Args:
-            path: as it was found. Shape is (T, P).
-            turned: with limbs that take turns; in those frames it only keeps its course. Shape is (T, P).
-            limbs: the two.
-            blind: those frames. Shape is (T,).
-        """
-        values = np.stack([turned, path, exchange(path, limbs)], axis=1)
-        costs = np.full(values.shape[:2], np.inf)
-        costs[:, 0] = 0.0
-        frames = np.flatnonzero(blind)
-        poses, price = refine(
-            self.pictures[1], values[blind].reshape(-1, self.size), frames.repeat(3), self.prior, self.limits, 3
-        )
-        values[blind], costs[blind] = poses.reshape(-1, 3, self.size), price.reshape(-1, 3)
-        return values[np.arange(self.count), best_path(costs, values, self.speed, self.bend)]
 
     def _bent(self, path: np.ndarray) -> float:
         """How far a path (T, P) is from keeping its course."""
