@@ -193,3 +193,13 @@ def test_an_episode_that_starts_late_ends_with_the_reference(env, reference):
         assert extras["time_outs"][first].all()
         ended[first] = step
     assert ended.tolist() == (STEPS - start).tolist()
+
+
+@pytest.mark.sim
+def test_no_episode_starts_where_it_would_be_over(reference, monkeypatch: pytest.MonkeyPatch):
+    pose = reference.target("root_pose")[:1].repeat(STEPS + 1, 1)
+    assert reference.length == STEPS + 1
+    pose[3, 2] = H1.start_height + H1.fall.height[1] - 0.01  # within the limit, but hardly
+    pose[5, 3:] = torch.tensor([0.0, 0.0, 0.5**0.5, 0.5**0.5])  # a quarter turn
+    monkeypatch.setitem(reference._motion, "root_pose", pose)
+    assert reference._find_start_frames().tolist() == [1, 2, 4, 6, 7, 8]  # of the first 80 %

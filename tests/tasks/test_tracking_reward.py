@@ -25,7 +25,7 @@ def env(open_env):
 
 
 def _tracking(env) -> dict[str, torch.Tensor]:
-    """The three terms, unweighted, in the present state."""
+    """The four terms, unweighted, in the present state."""
     manager = env.unwrapped.reward_manager
     terms = {name: manager.get_term_cfg(name) for name in manager.active_terms if name.startswith("tracking")}
     return {name: term.func(env.unwrapped, **term.params) for name, term in terms.items()}
@@ -36,7 +36,7 @@ def test_the_reference_s_own_state_earns_everything(env, place):
     reference = env.unwrapped.command_manager.get_term("reference")
     env.reset()
     place(env, *(reference.target(name) for name in STATE))
-    assert set(_tracking(env)) == {"tracking_joint_pos", "tracking_joint_vel", "tracking_root_vel"}
+    assert set(_tracking(env)) == {f"tracking_{name}" for name in ("joint_pos", "joint_vel", "root_vel", "root_rot")}
     for values in _tracking(env).values():
         torch.testing.assert_close(values, torch.ones(NUM_ENVS), rtol=0.0, atol=1e-4)
 
@@ -49,10 +49,12 @@ def test_terms_fall_with_the_squared_error(env, place):
     joint_pos[:, 0] += 0.3  # of twelve joints: mean square 0.09 / 12
     joint_vel += 2.0
     root_vel[:, 0] += 0.3  # of three components: mean square 0.03
+    root_pose[:, 3:] = torch.tensor([0.0, 0.0, math.sin(0.1), math.cos(0.1)])  # a turn by 0.2 rad
     place(env, root_pose, root_vel, joint_pos, joint_vel)
     values = _tracking(env)
     assert values["tracking_joint_pos"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-0.0075 / 0.0625)], abs=1e-4)
     assert values["tracking_joint_vel"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-4.0 / 16.0)], abs=1e-4)
+    assert values["tracking_root_rot"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-1.0)], abs=1e-3)
     assert values["tracking_root_vel"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-0.03 / 0.09)], abs=1e-3)
 
 

@@ -153,6 +153,7 @@ class RewardsCfg:
     tracking_joint_pos: RewardTermCfg | None = None
     tracking_joint_vel: RewardTermCfg | None = None
     tracking_root_vel: RewardTermCfg | None = None
+    tracking_root_rot: RewardTermCfg | None = None
     """What is learned from instead where joint angles are known; see :meth:`ImitationEnvCfg.set_tracking_reward`."""
     heading = RewardTermCfg(func=mdp.heading_error, weight=0.0)
     """Not in the paper, hence 0; see the profile."""
@@ -290,6 +291,7 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
             ("tracking_joint_pos", "joint_pos", 0.25, 1.0),
             ("tracking_joint_vel", "joint_vel", 4.0, 0.2),
             ("tracking_root_vel", "root_vel", 0.3, 1.0),
+            ("tracking_root_rot", "root_rot", 0.2, 1.0),
         ):
             term = RewardTermCfg(func=mdp.Tracking, weight=weight, params={"quantity": quantity, "width": width})
             setattr(self.rewards, name, term)

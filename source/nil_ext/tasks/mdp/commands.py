@@ -20,6 +20,7 @@ from ...perception.similarity import VideoSimilarity
 from ...reference import Reference
 from ..embedded import load_reference, require_view, view_of
 from ..follow_camera import FollowCamera
+from .terminations import beyond_limits
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -30,6 +31,9 @@ _STREAMS = ("mask_iou", "video_similarity", "forward_speed")
 
 _START_SHARE = 0.8
 """Share of the reference in which episodes may start: later ones would be over at once."""
+
+_START_MARGIN = 0.02
+"""How far within the limits of height they start [m] (ours): at the limit an episode would be over before it began."""
 
 
 def encoder_from_cfg(cfg: ReferenceCommandCfg, device: str) -> Encoder:
@@ -97,6 +101,7 @@ class ReferenceCommand(CommandTerm):
             device=self.device,
         )
         self._motion = self._start_states(reference)
+        self._start_frames = self._find_start_frames()
         self._code = self._lookahead_code(masks)
         self._refreshed_at = -1
         self._rgb: torch.Tensor
@@ -235,10 +240,10 @@ class ReferenceCommand(CommandTerm):
 
     def draw_start(self, env_ids: torch.Tensor | slice) -> dict[str, torch.Tensor]:
         """Draw start frames and give the states that belong to them, named as in :meth:`target`."""
-        last = max(1, int(_START_SHARE * (self.length - 1)))
-        share = self.cfg.start_along_reference if self.has_motion else 0.0
+        share = self.cfg.start_along_reference if len(self._start_frames) else 0.0
         along = torch.rand_like(self._score[env_ids]) < share
-        start = torch.where(along, torch.randint(1, last + 1, along.shape, device=self.device), 0)
+        drawn = torch.randint(max(1, len(self._start_frames)), along.shape, device=self.device)
+        start = torch.where(along, self._start_frames[drawn], 0) if share else torch.zeros_like(drawn)
         self._start[env_ids] = start
         return {name: values[start] for name, values in self._motion.items()}
 
@@ -274,6 +279,17 @@ class ReferenceCommand(CommandTerm):
         now = torch.arange(self.length, device=self.device)
         steps = [max(1, round(ahead / self._env.step_dt)) for ahead in self.cfg.lookahead]
         return torch.cat([code[(now + step).clamp(max=self.length - 1)] for step in steps], dim=1)
+
+    def _find_start_frames(self) -> torch.Tensor:
+        """Frames in which an episode along the reference may start: a lifted motion may leave the fall limits."""
+        pose = self._motion["root_pose"][1 : max(1, int(_START_SHARE * (self.length - 1))) + 1]
+        if self._env.cfg.terminations.fall is None:
+            return torch.arange(1, len(pose) + 1, device=self.device)
+        fall = dict(self._env.cfg.terminations.fall.params)
+        low, high = fall.pop("height")
+        fall["height"] = (low + _START_MARGIN, high - _START_MARGIN)
+        fallen = beyond_limits(pose[:, 2] - fall.pop("start_height"), pose[:, 3:], **fall)
+        return 1 + (~fallen).nonzero().squeeze(1)
 
     def _start_states(self, reference: Reference) -> dict[str, torch.Tensor]:
         """State of each frame by the names of :meth:`target`; row 0 is e0 at rest, the only one of an unlifted clip."""

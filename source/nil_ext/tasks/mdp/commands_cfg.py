@@ -42,7 +42,7 @@ class ReferenceCommandCfg(CommandTermCfg):
     """A prepared reference folder or a video file."""
 
     lift: bool = False
-    """Whether the motion of a clip is found where it is not known: a minute's work, then it is in the cache."""
+    """Whether the motion of a clip is found where it is not known: one or two minutes' work, then it is in the cache."""
 
     frame_per_step: bool = False
     """Whether each control step shows the reference's next frame, whatever its rate (the paper's literal alignment);
@@ -122,7 +122,8 @@ class ReferenceCommandCfg(CommandTermCfg):
     view's mask does not tell the left leg from the right one; they do."""
 
     start_along_reference: float = 0.0
-    """Share of episodes that start at a random frame in the first 80 % of the reference; the rest start at e0.
+    """Share of episodes that start at a random frame in the first 80 % of the reference, where its motion is within the
+    fall limits; the rest start at e0.
 
     Only where the reference's motion is known, as a sketch's is: with a clip every episode starts at e0."""
 

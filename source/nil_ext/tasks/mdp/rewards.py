@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from isaaclab.managers import ManagerTermBase, SceneEntityCfg
-from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, quat_apply_inverse
+from isaaclab.utils.math import euler_xyz_from_quat, quat_apply, quat_apply_inverse, quat_error_magnitude
 
 from ...evaluation.env_reward import env_reward
 
@@ -73,15 +73,18 @@ class Tracking(ManagerTermBase):
 
         Args:
             env: the environment.
-            quantity: ``joint_pos`` [rad], ``joint_vel`` [rad/s] or ``root_vel`` (linear, world frame, x forward) [m/s].
+            quantity: ``joint_pos`` [rad], ``joint_vel`` [rad/s], ``root_vel`` (linear, world frame, x forward) [m/s] or
+                ``root_rot``, the angle between the two orientations [rad].
             width: error at which the reward has fallen to 1/e, in the quantity's unit.
             asset_cfg: the robot.
         """
-        data, target = env.scene[asset_cfg.name].data, self._reference.target(quantity)
-        if quantity == "root_vel":
-            error = data.root_lin_vel_w.torch - target[:, :3]
+        data, reference = env.scene[asset_cfg.name].data, self._reference
+        if quantity == "root_rot":
+            error = quat_error_magnitude(data.root_quat_w.torch, reference.target("root_pose")[:, 3:])[:, None]
+        elif quantity == "root_vel":
+            error = data.root_lin_vel_w.torch - reference.target(quantity)[:, :3]
         else:
-            error = getattr(data, quantity).torch - target
+            error = getattr(data, quantity).torch - reference.target(quantity)
         return torch.exp(-error.square().mean(dim=1) / width**2)
 
 

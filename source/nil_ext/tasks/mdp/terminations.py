@@ -28,14 +28,30 @@ def fallen(
     """Whether the root has left its limits (:class:`~nil_ext.robots.robot.FallLimits`). Shape is (N,)."""
     data = env.scene[asset_cfg.name].data
     rise = data.root_pos_w.torch[:, 2] - env.scene.env_origins[:, 2] - start_height
-    roll, pitch, yaw = euler_xyz_from_quat(data.root_quat_w.torch)
-    fell = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
-    for value, (low, high) in (
-        (rise, height),
-        (pitch, tilt),
-        (roll, list),
-        (yaw, heading),
-    ):
+    return beyond_limits(rise, data.root_quat_w.torch, height, tilt, list, heading)
+
+
+def beyond_limits(
+    rise: torch.Tensor,
+    quat: torch.Tensor,
+    height: tuple[float, float],
+    tilt: tuple[float, float],
+    list: tuple[float, float],
+    heading: tuple[float, float],
+) -> torch.Tensor:
+    """Whether poses of the root are outside the limits of :class:`~nil_ext.robots.robot.FallLimits`. Shape is (N,).
+
+    Args:
+        rise: height above e0's [m]. Shape is (N,).
+        quat: orientation xyzw. Shape is (N, 4).
+        height: lowest and highest rise [m].
+        tilt: of the pitch [rad].
+        list: of the roll [rad].
+        heading: of the yaw [rad].
+    """
+    roll, pitch, yaw = euler_xyz_from_quat(quat)
+    fell = torch.zeros(len(rise), dtype=torch.bool, device=rise.device)
+    for value, (low, high) in ((rise, height), (pitch, tilt), (roll, list), (yaw, heading)):
         fell |= (value < low) | (value > high)
     return fell
 
