@@ -9,7 +9,9 @@ The scripts they start are stand-ins here that write what the real ones write; t
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +129,15 @@ def test_a_stopped_table_goes_on_with_what_is_left(table, tmp_path, capsys):
     assert second[second.index("--max_iterations") + 1] == "2"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises, also where the tests themselves run as a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_what_was_started_although_it_ignores_ctrl_c(table, tmp_path, capsys):
     (tmp_path / "scripts" / "train.py").write_text(
         "import os, signal, sys, time\n"

@@ -81,7 +81,7 @@ def test_a_clip_without_perspective_is_lifted_as_one():
     poses = np.zeros((26, NUM_ROOT + len(order)))
     poses[:, 3] = 1.0
     poses[:, 1], poses[:, NUM_ROOT:] = walk.motion["root_pose"][rows, 2], walk.motion["joint_pos"][rows][:, order]
-    found = lift(puppet.draw(poses, 112) > 0.5, 25.0, H1)
+    found = lift(puppet.draw(poses, 112) > 0.5, 25.0, H1, LiftSettings(library=4000, candidates=3))
     assert found.about["camera_distance"] >= 2.0 * H1.camera.distance
     for joint in ("hip_pitch", "knee"):
         # nothing says which leg is the near one
