@@ -8,7 +8,7 @@
 2. Each candidate is improved by itself against blurred pictures, coarse ones first.
 3. A path through the candidates is chosen by cost and continuity, which keeps left and right apart, continued into the
    neighbouring frames and with limbs exchanged as further candidates, and chosen again.
-4. Limbs take turns in front, where that bends their course less than what was found.
+4. Limbs take turns in front, where that does not bend their course much more than what was found.
 5. All frames are improved together with a prior for smoothness, in larger pictures, and seen from further away: the
    distance that fits best is kept.
 6. What the feet do gives the forward speed.
@@ -320,13 +320,12 @@ class _Search:
 
         Whichever limb is in front: where perspective misleads, the right one costs more in every single frame.
         """
-        width = _WIDTH
         in_front = [poses[:, one[0]] < poses[:, other[0]] for one, other in self.puppet.pairs]
         groups = sum((front.astype(int) << bit for bit, front in enumerate(in_front)), np.zeros(len(poses), dtype=int))
-        costs, values = np.full((self.count, width), np.inf), np.zeros((self.count, width, self.size))
+        costs, values = np.full((self.count, _WIDTH), np.inf), np.zeros((self.count, _WIDTH, self.size))
         for frame in range(self.count):
             mine = np.flatnonzero(frames == frame)
-            taken = mine[spread_over_groups(cost[mine].argsort(), poses[mine], groups[mine], width, 0.1)]
+            taken = mine[spread_over_groups(cost[mine].argsort(), poses[mine], groups[mine], _WIDTH, 0.1)]
             costs[frame, : len(taken)], values[frame] = cost[taken], poses[taken[0]]
             values[frame, : len(taken)] = poses[taken]
         choice = best_path(costs, values, self.speed, self.bend)
