@@ -18,7 +18,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nil_ext.reference import Reference
-from nil_ext.reference.video import constant_rate, decode_video
+from nil_ext.reference.video import constant_rate, decode_video, write_video
 from nil_ext.rl.runners.checkpoint import read_checkpoint, write_checkpoint
 from nil_ext.tasks.embedded import embedded_reference
 
@@ -200,11 +200,14 @@ def test_generate_draws_the_embedded_sketch(scripts, tmp_path: Path):
 
 
 def test_a_real_clip_trains(scripts, shared: Path, tmp_path: Path):
-    clip = shared / "references" / "h1_walk.mp4"
+    # two of its five seconds: interpolating and lifting take most of this test
+    frames, times = decode_video(shared / "references" / "h1_walk.mp4", max_side=720)
+    clip = tmp_path / "h1_walk.mp4"
+    write_video(clip, frames[: 2 * round(constant_rate(times))], constant_rate(times))
     done = scripts.run("train.py", "--reference", clip, "--max_iterations", 2, "--no_evaluation", *SMALL, cwd=tmp_path)
-    assert "[nil_ext] Reference: h1_walk.mp4, 4.97 s at 120 Hz; reference quality: use" in done.stdout
+    assert "[nil_ext] Reference: h1_walk.mp4, 1.97 s at 120 Hz; reference quality: use" in done.stdout
     speed = re.search(r"its motion was lifted: ([\d.]+) m/s, mask IoU 0\.\d\d", done.stdout)
-    assert 0.7 < float(speed[1]) < 1.3  # lifted at 30 Hz and by hand: 0.96
+    assert 0.7 < float(speed[1]) < 1.4  # the whole clip: 0.98 to 1.29 (docs/lift.md)
     [folder] = run_folders(tmp_path)
     assert json.loads((folder / "run.json").read_text())["metadata"]["source"] == "file"
     assert (folder / "model_2.pt").is_file()
