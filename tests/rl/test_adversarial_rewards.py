@@ -79,7 +79,7 @@ def test_rewards_are_the_newest_discriminators_and_a_fall_earns_nothing(monkeypa
     cut = torch.tensor([False, False, True])
     none = torch.zeros(NUM_ENVS, dtype=torch.bool)
     alg.replay.observe(observe(1.0))
-    environment_pays = torch.full((NUM_ENVS,), 100.0)
+    environment_pays = torch.full((NUM_ENVS, 1), 100.0)
     alg.replay.push(torch.zeros(NUM_ENVS, 1), environment_pays, falls, cut, observe(3.0), observe(2.0))
     alg.replay.push(torch.zeros(NUM_ENVS, 1), environment_pays, none, none, observe(4.0), observe(0.0))
     first = torch.zeros(NUM_ENVS, dtype=torch.long)
@@ -100,7 +100,7 @@ def test_the_discriminator_never_sees_what_follows_a_fall(monkeypatch):
     falls = torch.tensor([False, True, True])
     alg.replay.observe({"policy": torch.zeros(NUM_ENVS, 2), "state": state})
     after = {"policy": torch.zeros(NUM_ENVS, 2), "state": state + torch.tensor([[1.0], [9.0], [9.0]])}
-    alg.replay.push(torch.zeros(NUM_ENVS, 1), torch.zeros(NUM_ENVS), falls, falls & False, after, after)
+    alg.replay.push(torch.zeros(NUM_ENVS, 1), torch.zeros(NUM_ENVS, 1), falls, falls & False, after, after)
     seen = []
     features = alg.network.features
     monkeypatch.setattr(alg.network, "features", lambda *pair: seen.append(pair[1].max().item()) or features(*pair))

@@ -186,6 +186,37 @@ def test_a_run_with_another_reward_leaves_the_replay_behind(point_mass, train_cf
     assert other.alg.gradient_steps == runner.alg.gradient_steps
 
 
+def test_a_run_with_other_weights_keeps_the_replay_and_weighs_it_anew(point_mass, train_cfg, tmp_path):
+    class Streams(type(point_mass)):
+        """The point mass, whose reward is told as a stream of its own beside one that is always 1."""
+
+        reward_streams, reward_weights = ("near", "alive"), {"near": 1.0, "alive": 0.5}
+
+        def step(self, actions):
+            obs, near, dones, extras = super().step(actions)
+            extras["reward_streams"] = torch.stack([near, torch.ones_like(near)], dim=1)
+            extras["reward_weights"] = torch.tensor(list(self.reward_weights.values()))
+            return obs, extras["reward_streams"] @ extras["reward_weights"], dones, extras
+
+    runner = OffPolicyRunner(Streams(), train_cfg, log_dir=str(tmp_path))
+    runner.learn(60)
+    assert (tmp_path / "model_best.pt").is_file()
+    same, other = Streams(), Streams()
+    other.reward_weights = {"near": 2.0, "alive": 0.0}
+    for env, best in ((same, read_checkpoint(tmp_path / "model_best.pt")["best_return"]), (other, float("-inf"))):
+        resumed = OffPolicyRunner(env, copy.deepcopy(train_cfg))
+        resumed.load(str(tmp_path / "model_60.pt"))
+        resumed._go_on_from_loaded()
+        assert resumed.best_return == best
+        assert len(resumed.alg.replay) == len(runner.alg.replay)
+        resumed.learn(1)
+        assert resumed.alg.gradient_steps == runner.alg.gradient_steps + 5  # at once, without a new warm-up
+        first = (torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.long))
+        near, alive = runner.alg.replay._steps["rewards"][0, 0].tolist()
+        expected = env.reward_weights["near"] * near + env.reward_weights["alive"] * alive
+        assert resumed.alg.replay.gather(*first).rewards.item() == pytest.approx(expected)
+
+
 def test_exports_equal_the_policy(point_mass, train_cfg, tmp_path):
     onnx_reference = pytest.importorskip("onnx.reference")
     runner = OffPolicyRunner(point_mass, train_cfg)

@@ -47,6 +47,7 @@ class Recorder:
 
     def __init__(self, ring: ReplayRing) -> None:
         self.ring = ring
+        self.streams = len(ring.reward_streams) > 1
         self.clock = 0.0
         self.obs = self.fresh()
         self.history: list[list[Step]] = [[] for _ in range(ring.num_envs)]
@@ -59,10 +60,13 @@ class Recorder:
     def step(self, terminated: list[bool], truncated: list[bool]) -> None:
         """Store one step."""
         rewards = self.obs[:, 0] / 64.0
+        streams = (
+            torch.stack([rewards + 8.0, torch.full_like(rewards, 16.0)], dim=1) if self.streams else rewards[:, None]
+        )
         next_obs, final_obs = self.fresh(), self.fresh()
         self.ring.observe({"policy": self.obs})
         terminated_t, truncated_t = torch.tensor(terminated), torch.tensor(truncated)
-        self.ring.push(-self.obs, rewards, terminated_t, truncated_t, {"policy": next_obs}, {"policy": final_obs})
+        self.ring.push(-self.obs, streams, terminated_t, truncated_t, {"policy": next_obs}, {"policy": final_obs})
         for env, history in enumerate(self.history):
             ended = terminated[env] or truncated[env]
             next_value = (final_obs if ended else next_obs)[env].item()
@@ -115,7 +119,10 @@ events = st.lists(
 @settings(max_examples=150, deadline=None)
 def test_every_transition_equals_the_oracle(events, num_steps, n_step):
     # A fraction of 1: no final observation can be lost even when every step truncates.
-    recorder = Recorder(ReplayRing({"policy": 1}, 1, num_envs=3, num_steps=num_steps, final_obs_fraction=1.0))
+    # Two streams whose weighted sum is the reward that the oracle knows: 1 (r + 8) - 0.5 * 16.
+    ring = ReplayRing({"policy": 1}, 1, 3, num_steps, final_obs_fraction=1.0, reward_streams=("one", "other"))
+    ring.reward_weights = torch.tensor([1.0, -0.5])
+    recorder = Recorder(ring)
     for ends, goes_on in events:
         recorder.step([end in ("terminated", "both") for end in ends], [end in ("truncated", "both") for end in ends])
         if goes_on is not None:
@@ -140,6 +147,22 @@ def test_state_of_a_wrapped_ring_survives_saving():
     assert not ReplayRing({"policy": 1}, 1, num_envs=2, num_steps=5).load_state_dict(saved)
 
 
+def test_rewards_are_weighted_when_they_are_drawn():
+    ring = ReplayRing({"policy": 1}, 1, num_envs=1, num_steps=4, reward_streams=("one", "other"))
+    obs = {"policy": torch.zeros(1, 1)}
+    no = torch.tensor([False])
+    for one, other in ((1.0, 10.0), (2.0, 20.0)):
+        ring.observe(obs)
+        ring.push(torch.zeros(1, 1), torch.tensor([[one, other]]), no, no, obs, obs)
+    start = (torch.tensor([0]), torch.tensor([0]), 2, GAMMA)
+    assert ring.gather(*start).rewards.tolist() == [11.0 + 0.5 * 22.0]
+    ring.reward_weights = torch.tensor([3.0, -0.1])
+    assert ring.gather(*start).rewards.tolist() == pytest.approx([3.0 - 1.0 + 0.5 * (6.0 - 2.0)])
+    saved = ring.state_dict()
+    assert ReplayRing({"policy": 1}, 1, 1, 4, reward_streams=("one", "other")).load_state_dict(saved)
+    assert not ReplayRing({"policy": 1}, 1, 1, 4, reward_streams=("one", "another")).load_state_dict(saved)
+
+
 def test_overwritten_final_observations_are_counted_and_replaced_by_the_last_observation():
     # Table of ceil(0 * E T) + E = 1 slot; two truncations follow each other: the first one's observation is gone.
     recorder = Recorder(ReplayRing({"policy": 1}, 1, num_envs=1, num_steps=6, final_obs_fraction=0.0))
@@ -162,12 +185,12 @@ def test_samples_are_uniform_over_what_is_stored():
 
 
 def test_memory_per_million_transitions():
-    # 60 observations and 19 actions: 4 (60 + 19 + 1) + 2 flags + 4 slot = 326 byte, and a tenth of 240 byte for the
-    # table: 350 byte, 0.33 GiB per million.
-    ring = ReplayRing({"policy": 60}, 19, num_envs=10, num_steps=1000)
+    # 60 observations, 19 actions, 9 reward streams: 4 (60 + 19 + 9) + 2 flags + 4 slot = 358 byte, and a tenth of 240
+    # byte for the table: 382 byte, 0.36 GiB per million.
+    ring = ReplayRing({"policy": 60}, 19, num_envs=10, num_steps=1000, reward_streams=[str(i) for i in range(9)])
     ring.observe({"policy": torch.zeros(10, 60)})
     ring.count = 10_000
-    assert ring.nbytes / 10_000 == pytest.approx(350.0, abs=1.0)
+    assert ring.nbytes / 10_000 == pytest.approx(382.0, abs=1.0)
     assert ring.nbytes / 10_000 * 1e6 / 2**30 < 0.4
 
 

@@ -29,7 +29,6 @@ from isaaclab_rl.entrypoints.common import (
 )
 from isaaclab_rl.rsl_rl import (
     RslRlBaseRunnerCfg,
-    RslRlVecEnvWrapper,
     check_rsl_rl_version,
     handle_deprecated_rsl_rl_cfg,
 )
@@ -41,6 +40,7 @@ from ..rl.runners import OffPolicyRunner
 from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
 from ..tasks.embedded import ASSETS
 from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
+from ..tasks.stream_vec_env import StreamVecEnv
 from ..tasks.walk.register import IMITATION
 from .common import simulation
 
@@ -59,7 +59,7 @@ LIBRARY = "nil_ext"
 class Session:
     """An open environment with its runner."""
 
-    env: RslRlVecEnvWrapper
+    env: StreamVecEnv
     runner: OnPolicyRunner
     reference: ReferenceCommand
     robot_entry_point: str
@@ -95,7 +95,7 @@ def open_session(
         env_cfg.log_dir = None if log_dir is None else str(log_dir)
         env = create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=False)
         cleanup.callback(lambda: close_env(env))
-        env = RslRlVecEnvWrapper(env, clip_actions=1.0)
+        env = StreamVecEnv(env, clip_actions=1.0)
         reference = env.unwrapped.command_manager.get_term("reference")
         settings = runner_settings(env, agent_cfg, trajectories)
         runner_class = resolve_callable(agent_cfg.class_name)
@@ -130,9 +130,7 @@ def require_fitting(path: Path, env_cfg: ImitationEnvCfg) -> None:
     _require_same(path, read_checkpoint(path, "cpu").get("infos"), control_contract(env_cfg))
 
 
-def runner_settings(
-    env: RslRlVecEnvWrapper, agent_cfg: RslRlBaseRunnerCfg, trajectories: Trajectories | None = None
-) -> dict:
+def runner_settings(env: StreamVecEnv, agent_cfg: RslRlBaseRunnerCfg, trajectories: Trajectories | None = None) -> dict:
     """What a runner takes: the agent's settings, and for a baseline the expert in the environment's columns."""
     settings = agent_cfg.to_dict()
     if settings["algorithm"].pop("trajectories", None) is not None:  # a baseline
@@ -282,7 +280,7 @@ def find_checkpoint(selector: str | None, experiment: str, task: str, agent: str
         ) from error
 
 
-def _observation_contract(env: RslRlVecEnvWrapper, groups: list[str]) -> list[list]:
+def _observation_contract(env: StreamVecEnv, groups: list[str]) -> list[list]:
     """Names and sizes of the policy's observations, in order; needed by whoever deploys it."""
     manager = env.unwrapped.observation_manager
     return [

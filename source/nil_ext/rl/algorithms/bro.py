@@ -115,6 +115,7 @@ class BRO:
             settings.pop("replay_size") // env.num_envs + 1,
             settings.pop("final_obs_fraction"),
             device,
+            getattr(env, "reward_streams", ("reward",)),
         )
         actor = actor_class(obs, cfg["obs_groups"], "actor", env.num_actions, **actor_cfg)
         critic = critic_class(obs, cfg["obs_groups"], "critic", env.num_actions, **critic_cfg)
@@ -138,6 +139,7 @@ class BRO:
     def process_env_step(self, obs: TensorDict, rewards: torch.Tensor, dones: torch.Tensor, extras: dict) -> None:
         """Store the step and credit its updates.
 
+        Where ``extras`` tell the reward streams (see ``nil_ext.tasks.stream_vec_env``), they are stored, not their sum.
         A done that is no time-out is a termination, whose value ends at zero; a time-out bootstraps from the
         observation before its reset.
         """
@@ -153,7 +155,11 @@ class BRO:
                 )
             final_obs = obs
         final_obs = {group: final_obs[group].to(self.device) for group in self.replay.obs_dims}
-        self.replay.push(self._actions, rewards, dones & ~truncated, truncated, obs, final_obs)
+        streams = rewards[:, None]
+        if "reward_streams" in extras:
+            streams = extras["reward_streams"].to(self.device)
+            self.replay.reward_weights = extras["reward_weights"].to(self.device)
+        self.replay.push(self._actions, streams, dones & ~truncated, truncated, obs, final_obs)
         self.transitions += len(dones) * self.world_size
         stored = len(self.replay) * self.world_size
         if stored >= max(self.warmup_transitions, self.n_step * len(dones) * self.world_size):

@@ -132,6 +132,7 @@ class OffPolicyRunner(OnPolicyRunner):
         content["iter"] = self.current_learning_iteration
         content["seconds"] = self.seconds
         content["best_return"] = self.best_return
+        content["reward_weights"] = self._reward_weights
         content["rng"] = get_random_state(self.device)
         content["infos"] = self.infos if infos is None else infos
         write_checkpoint(content, Path(path))
@@ -314,6 +315,11 @@ class OffPolicyRunner(OnPolicyRunner):
             write_checkpoint(replay.state_dict(), folder / self._replay_name)
 
     @property
+    def _reward_weights(self) -> dict[str, float] | None:
+        """Weights of the rewards, where the environment tells them."""
+        return getattr(self.env, "reward_weights", None)
+
+    @property
     def _replay_name(self) -> str:
         rank = self.gpu_global_rank
         return REPLAY_FILE if rank == 0 else REPLAY_FILE.replace(".", f"_rank{rank}.")
@@ -325,15 +331,17 @@ class OffPolicyRunner(OnPolicyRunner):
             return
         if (best := folder / BEST_FILE).is_file():
             content = read_checkpoint(best, self.device)
-            self.best_return = content["best_return"]
-            if self.logger.writer is not None:
-                write_checkpoint(content, Path(self.logger.log_dir) / BEST_FILE)
+            # a return by other weights is no measure of those to come
+            if content.get("reward_weights") == self._reward_weights:
+                self.best_return = content["best_return"]
+                if self.logger.writer is not None:
+                    write_checkpoint(content, Path(self.logger.log_dir) / BEST_FILE)
         file = folder / self._replay_name
         missing = ""
         if not file.is_file():
             missing = f"No replay beside {folder}'s checkpoint"
         elif not self.alg.replay.load_state_dict(read_checkpoint(file, self.device)):
-            missing = f"{file} fits another num_envs or replay_size"
+            missing = f"{file} fits another num_envs, replay_size or set of rewards"
         # all processes have to earn their updates alike
         if maximum_(torch.tensor(float(bool(missing)), device=self.device)):
             self.alg.replay.clear()

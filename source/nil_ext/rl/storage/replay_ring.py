@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -52,7 +52,9 @@ class ReplayRing:
     table is a ring of its own, addressed by the number of truncations so far, with a last row that takes the writes of
     environments that were not truncated, so that every write has the same shape.
 
-    At 60 observations and 19 actions a million transitions take 0.33 GiB.
+    Rewards are kept stream by stream and weighted when a batch is drawn, so that weights may change while it fills.
+
+    At 60 observations, 19 actions and 9 reward streams a million transitions take 0.36 GiB.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ReplayRing:
         num_steps: int,
         final_obs_fraction: float = 0.1,
         device: torch.device | str = "cpu",
+        reward_streams: Sequence[str] = ("reward",),
     ) -> None:
         """Set the size; memory is taken when the first observation arrives.
 
@@ -74,6 +77,7 @@ class ReplayRing:
             final_obs_fraction: Size of the table of final observations, relative to E T. It is enough while truncated
                 episodes last 1 / final_obs_fraction steps on average.
             device: Where the memory lies.
+            reward_streams: Names of the K reward streams.
         """
         if num_steps < 2:
             raise InputError(f"The replay holds {num_steps} step(s) of {num_envs} environments; enlarge replay_size.")
@@ -83,6 +87,10 @@ class ReplayRing:
         self.num_steps = num_steps
         self.num_final = math.ceil(final_obs_fraction * num_envs * num_steps) + num_envs
         self.device = torch.device(device)
+        self.reward_streams = tuple(reward_streams)
+        """Names of the reward streams."""
+        self.reward_weights = torch.ones(len(self.reward_streams), device=self.device)
+        """What each stream counts in the rewards that are drawn (K,); may be set at any time."""
         self.count = 0
         """Number of steps stored so far, those since overwritten included."""
         self.final_obs_lost = torch.zeros((), device=self.device)
@@ -116,7 +124,7 @@ class ReplayRing:
 
         Args:
             actions: Actions. Shape is (E, A).
-            rewards: Rewards. Shape is (E,).
+            rewards: Reward streams, unweighted, in the order of :attr:`reward_streams`. Shape is (E, K).
             terminated: Whether the episode ended for good. Shape is (E,), bool.
             truncated: Whether it was cut short; a termination in the same step wins. Shape is (E,), bool.
             next_obs: Observations after the step, of the new episode where one ended. Shapes are (E, D).
@@ -196,7 +204,7 @@ class ReplayRing:
         next_row = torch.where(lost, end, self._flat(step + length, env))
         start = window[:, 0]
         if relabel is None:
-            rewards = rows["rewards"][window]
+            rewards = rows["rewards"][window] @ self.reward_weights
         else:
             single = self.gather((step[:, None] + offsets).flatten(), env.repeat_interleave(n_step), 1, gamma)
             rewards = relabel(single).view_as(window)
@@ -235,10 +243,10 @@ class ReplayRing:
         }
 
     def load_state_dict(self, state: dict) -> bool:
-        """Take over saved content.
+        """Take over saved content; its rewards get this ring's weights.
 
         Returns:
-            False, and nothing is taken over, where it comes from a ring of another size.
+            False, and nothing is taken over, where it comes from a ring of another size or other reward streams.
         """
         if state["size"] != self._size():
             return False
@@ -262,6 +270,7 @@ class ReplayRing:
             "num_envs": self.num_envs,
             "num_steps": self.num_steps,
             "num_final": self.num_final,
+            "reward_streams": list(self.reward_streams),
         }
 
     def _allocate(self) -> None:
@@ -279,7 +288,7 @@ class ReplayRing:
             self._obs = {group: new(steps, envs, dim) for group, dim in self.obs_dims.items()}
             self._steps = {
                 "actions": new(steps, envs, self.num_actions),
-                "rewards": new(steps, envs),
+                "rewards": new(steps, envs, len(self.reward_streams)),
                 "terminated": new(steps, envs, dtype=torch.bool),
                 "truncated": new(steps, envs, dtype=torch.bool),
                 # Zeros: gather() looks up a slot for every row and only then drops it where nothing was truncated.
