@@ -37,7 +37,9 @@ class Scripts:
 
 @pytest.fixture(scope="session")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> Scripts:
-    return Scripts(tmp_path_factory.mktemp("cache"))
+    base = tmp_path_factory.getbasetemp()
+    # one cache for all of xdist's processes: each robot is converted once
+    return Scripts((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache")
 
 
 @pytest.fixture

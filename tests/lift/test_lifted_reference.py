@@ -17,6 +17,7 @@ from nil_ext.reference import Reference
 from nil_ext.reference.alignment import Alignment, apply
 from nil_ext.robots.a1 import A1
 from nil_ext.tasks.embedded import ASSETS, describe, load_reference
+from nil_ext.tasks.mdp import ReferenceCommandCfg
 
 TASK = "NIL-A1-Walk"
 
@@ -73,10 +74,11 @@ def test_where_no_pose_fits_the_clip_stays_without_a_motion(clip, searches):
 
 def test_a_task_lifts_when_told_and_only_what_needs_it(clip, sketch, searches, tmp_path):
     folder = str(clip.save(tmp_path / "clip"))
-    assert load_reference(folder, TASK, "A1").motion is None
-    assert load_reference("", TASK, "A1", lift=True).digest == sketch.digest
+    cfg = ReferenceCommandCfg(task=TASK, robot="A1")
+    assert load_reference(cfg.replace(path=folder)).motion is None
+    assert load_reference(cfg.replace(lift=True)).digest == sketch.digest
     searches.append(0.9)
-    assert load_reference(folder, TASK, "A1", lift=True).motion is not None
+    assert load_reference(cfg.replace(path=folder, lift=True)).motion is not None
     assert searches == []
 
 

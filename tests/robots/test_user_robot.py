@@ -266,10 +266,11 @@ def test_a_robot_file_makes_a_task_that_a_run_folder_remembers(arguments, tmp_pa
 
     from nil_ext.cli.own_robot import RECORD, record_robot
     from nil_ext.tasks.embedded import load_reference
+    from nil_ext.tasks.mdp import ReferenceCommandCfg
 
     assert arguments("--robot", GO2).task == "NIL-Go2-Walk"
     with pytest.raises(InputError, match=f"generate.py --robot {GO2}"):
-        load_reference("", "NIL-Go2-Walk", "Go2")
+        load_reference(ReferenceCommandCfg(task="NIL-Go2-Walk", robot="Go2"))
     run = tmp_path / "logs/nil_ext/nil_go2_walk/2026-01-01_00-00-00"
     run.mkdir(parents=True)
     record_robot("NIL-Go2-Walk", run)

@@ -172,7 +172,7 @@ class RecordedRun:
             raise InputError(
                 f"Run '{self.folder}' imitated '{cfg.path}', which is not there: name the file with --reference."
             )
-        reference = load_reference(cfg.path, cfg.task, cfg.robot, cfg.lift, LiftWatch())
+        reference = load_reference(cfg, LiftWatch())
         if self.metadata.get("reward") == TASK:  # the Expert and the baselines imitated none
             return reference
         digest = self.metadata.get("reference", reference.digest)

@@ -16,7 +16,7 @@ from ..perception.encoders import ENCODERS, require_encoder
 from ..perception.masks import change_weight, composite, fit_frames, iou, shaped, soft_iou
 from ..perception.similarity import VideoSimilarity
 from ..reference import Reference
-from ..tasks.embedded import ASSETS, describe, embedded_reference, load_reference, require_view, view_of
+from ..tasks.embedded import ASSETS, describe, embedded_reference, load_reference
 from .common import parse_args, resolve_cfgs, simulation
 from .signal_variants import ITSELF, SHIFTS, ahead, motion_variants, video_variants
 
@@ -44,8 +44,7 @@ def run(argv: list[str]) -> None:
     env_cfg.sim.device = args.device
     cfg, rate = env_cfg.commands.reference, 1.0 / (env_cfg.sim.dt * env_cfg.decimation)
     encoders = _encoders(args.encoder, cfg.encoder_weights)
-    reference = load_reference(cfg.path, args.task, cfg.robot, cfg.lift)
-    require_view(reference, view_of(cfg))
+    reference = load_reference(cfg)
     size = env_cfg.scene.camera.height
     count = min(len(reference.resample(rate)), round(env_cfg.episode_length_s * rate) + 1)
     video = _video(reference, rate, size, args.device, count)

@@ -22,7 +22,7 @@ from isaaclab_rl.entrypoints.common import dump_train_configs, show_run_summary,
 from ..errors import InputError
 from ..rl.imitation import Trajectories, load_trajectories
 from ..rl.runners import OffPolicyRunner
-from ..tasks.embedded import describe, load_reference, require_view, view_of
+from ..tasks.embedded import describe, load_reference
 from .common import is_baseline, parse_args, resolve_cfgs, run_main
 from .judge import judge
 from .lift import LiftWatch
@@ -67,9 +67,7 @@ def run(argv: list[str]) -> int:
                 raise InputError(f"--{name}: agent '{args.agent}' has no such budget; use --max_iterations.")
             setattr(agent_cfg, name, getattr(args, name))
     trajectories = _trajectories(args, env_cfg, agent_cfg)
-    cfg = env_cfg.commands.reference
-    reference = load_reference(cfg.path, task, cfg.robot, cfg.lift, LiftWatch())
-    require_view(reference, view_of(cfg))
+    reference = load_reference(env_cfg.commands.reference, LiftWatch())
     print(f"[nil_ext] Reference: {describe(reference)}")
     checkpoint = (
         find_checkpoint(args.checkpoint, agent_cfg.experiment_name, task, args.agent) if args.checkpoint else None

@@ -53,31 +53,32 @@ def embedded_reference(task: str) -> Reference:
     return Reference.load(folder)
 
 
-def load_reference(path: str, task: str, robot: str, lift: bool = False, report: Report | None = None) -> Reference:
-    """The reference at a path (a prepared folder or a video file), or the task's own where the path is empty.
+def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None) -> Reference:
+    """The reference that a task's settings name (a prepared folder or a video file), or its own where they name none.
 
     A clip is aligned to the first frame of the embedded reference, which is the robot at e0 as the task's camera
-    sees it.
+    sees it, and lifted where the settings say so and its motion is not known (a minute; then it is in the cache).
 
     Args:
-        path: where it is.
-        task: gym id of the task.
-        robot: the task's robot.
-        lift: whether the motion of a clip is found where it is not known (a minute; then it is in the cache).
+        cfg: settings of the reference.
         report: told how far the lift is.
 
     Raises:
-        InputError: When the task's own shows no motion, or the one at the path cannot be used.
+        InputError: When the task's own shows no motion, the one at the path cannot be used, or the robot is seen from
+            elsewhere than the settings say.
     """
-    embedded = embedded_reference(task)
-    if path:
-        reference = prepare(path, embedded.masks[0], task=task, robot=robot)
-        if not lift or reference.motion is not None:
-            return reference
-        return with_motion(reference, pkgutil.resolve_name(gym.spec(task).kwargs["robot_entry_point"]), report)
-    if embedded.meta["source"]["kind"] == START_POSE:
-        raise InputError(f"Robot '{robot}' has no sketch to imitate: give a clip with --reference, or a [sketch].")
-    return embedded
+    embedded = embedded_reference(cfg.task)
+    if cfg.path:
+        reference = prepare(cfg.path, embedded.masks[0], task=cfg.task, robot=cfg.robot)
+        if cfg.lift and reference.motion is None:
+            robot = pkgutil.resolve_name(gym.spec(cfg.task).kwargs["robot_entry_point"])
+            reference = with_motion(reference, robot, report)
+    elif embedded.meta["source"]["kind"] == START_POSE:
+        raise InputError(f"Robot '{cfg.robot}' has no sketch to imitate: give a clip with --reference, or a [sketch].")
+    else:
+        reference = embedded
+    require_view(reference, view_of(cfg))
+    return reference
 
 
 def view_of(cfg: ReferenceCommandCfg) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from ...perception.encoders import Encoder, make_encoder
 from ...perception.masks import MaskCode, change_weight, composite, fit_frames, iou, shaped, soft_iou, soften
 from ...perception.similarity import VideoSimilarity
 from ...reference import Reference
-from ..embedded import load_reference, require_view, view_of
+from ..embedded import load_reference
 from ..follow_camera import FollowCamera
 from .terminations import beyond_limits
 
@@ -65,8 +65,7 @@ class ReferenceCommand(CommandTerm):
         super().__init__(cfg, env)
         self.robot = env.scene[cfg.asset_name]
         self.camera = FollowCamera(env.scene, cfg)
-        reference = load_reference(cfg.path, cfg.task, cfg.robot, cfg.lift)
-        require_view(reference, view_of(cfg))
+        reference = load_reference(cfg)
         control_rate = 1.0 / env.step_dt
         reference = reference.frame_per_step(control_rate) if cfg.frame_per_step else reference.resample(control_rate)
         last = min(len(reference) - 1, round(env.cfg.episode_length_s / env.step_dt))
