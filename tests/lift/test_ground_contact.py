@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nil_ext.lift.ground import on_ground, progress
+from nil_ext.lift.ground import on_ground, progress, supported
 
 RATE = 100.0
 
@@ -57,3 +57,9 @@ def test_the_lowest_sole_is_put_on_the_ground():
     lowest = np.zeros(80)
     lowest[40] = -0.04
     assert np.abs(on_ground(np.full(80, 1.0), lowest, RATE) - 1.0).max() < 0.002
+
+
+def test_half_of_the_feet_carry_a_walking_robot():
+    lowest = np.array([[0.0, 0.01, 0.1, 0.1], [0.0, 0.1, 0.1, 0.1], [0.02, 0.02, 0.02, 0.1], [0.1, 0.1, 0.1, 0.1]])
+    assert supported(lowest).tolist() == [True, False, True, False]
+    assert supported(_walk(0.8, 3.0)[..., 2].min(axis=2)).all()

@@ -60,6 +60,7 @@ def test_angles_and_speed_of_a_sketch(sketch: Reference, lifted: Lifted):
     assert lifted.speed == pytest.approx(0.5, rel=0.15)  # over two strides
     assert lifted.accepted
     assert motion["iou"].mean() > 0.85
+    assert lifted.about["supported"] > 0.8  # in the sketch, a trot, a diagonal stands at any time
 
 
 def test_a_lifted_motion_makes_a_reference(sketch: Reference, lifted: Lifted):

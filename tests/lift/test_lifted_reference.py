@@ -42,7 +42,8 @@ def searches(sketch, monkeypatch, tmp_path) -> list[float]:
     def lift(masks, rate, robot, report=None) -> Lifted:
         iou = left.pop()
         lost = np.arange(0 if iou > 0.6 else len(masks))
-        about = {"iou": {"mean": iou, "least": iou}, "deviation": 0.01, "speed": 0.5, "lost": lost.tolist()}
+        about = {"iou": {"mean": iou, "least": iou}, "deviation": 0.01, "speed": 0.5, "supported": 1.0}
+        about["lost"] = lost.tolist()
         still = np.zeros(len(masks))
         alignment = Alignment(still + 1.0, still, still + 4.0, 0.0)
         return Lifted(sketch.motion, ("FL_thigh_joint",), 0.5, masks, alignment, lost, not len(lost), about)

@@ -77,6 +77,15 @@ def on_ground(heights: np.ndarray, lowest: np.ndarray, rate: float) -> np.ndarra
     return heights - gaussian_filter1d(lowest, _WINDOW * rate, mode="nearest")
 
 
+def supported(lowest: np.ndarray) -> np.ndarray:
+    """Whether at least half of the feet are on the ground, as they are at any time of a walk or a trot. Shape is (T,).
+
+    Args:
+        lowest: height of each foot's lowest point above the ground [m]. Shape is (T, F).
+    """
+    return (lowest < _CONTACT_HEIGHT).sum(axis=1) >= 0.5 * lowest.shape[1]
+
+
 def _windowed_median(values: np.ndarray, weights: np.ndarray, width: float) -> np.ndarray:
     """Weighted median of the rows of (T, N) around each, rows weighing less by a Gaussian of ``width`` rows."""
     count, reach = len(values), int(3 * width)

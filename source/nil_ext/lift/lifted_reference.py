@@ -11,11 +11,11 @@ from dataclasses import replace
 from ..reference.alignment import apply
 from ..reference.cache import build_folder, cache_root
 from ..reference.reference import Reference
-from ..reference.verdict import with_reachable
+from ..reference.verdict import with_lift
 from ..robots.robot import Robot
 from .lifting import Lifted, LiftSettings, Report, lift
 
-VERSION = 3
+VERSION = 4
 """Raise it when the lift finds or reports something else for the same clip: what was kept is then found anew."""
 
 
@@ -49,7 +49,8 @@ def moved_to(reference: Reference, lifted: Lifted) -> Reference:
     """
     meta = reference.meta | {"lift": lifted.about | {"accepted": lifted.accepted}}
     if "quality" in meta:
-        meta["quality"] = with_reachable(meta["quality"], lifted.motion["iou"], reference.rate)
+        supported = lifted.about["supported"]
+        meta["quality"] = with_lift(meta["quality"], lifted.motion["iou"], supported, reference.rate)
     if not lifted.accepted:
         return replace(reference, meta=meta)
     frames, masks = apply(lifted.alignment, reference.frames, reference.masks, reference.masks.shape[-1])

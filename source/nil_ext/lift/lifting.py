@@ -157,7 +157,7 @@ def lift(
     report("measuring the ground", 0.98)
     drawn = _drawn(puppet, path, len(masks), stride, masks.shape[-1])
     overlap = (drawn & masks).sum(axis=(1, 2)) / np.maximum((drawn | masks).sum(axis=(1, 2)), 1)
-    motion, speed = make_motion(skeleton, puppet, path, deviation, len(masks), stride, rate)
+    motion, speed, support = make_motion(skeleton, puppet, path, deviation, len(masks), stride, rate)
     motion["iou"] = overlap
     alignment = _alignment(puppet, path, stride, motion["root_pose"][:, 2], masks.shape[-1])
     lost = np.flatnonzero(overlap < settings.least_iou)
@@ -166,6 +166,7 @@ def lift(
         "iou": {"mean": float(overlap.mean()), "least": float(overlap.min())},
         "deviation": float(np.median(deviation[:, NUM_ROOT:])),
         "speed": speed,
+        "supported": support,
         "zoom": float(np.median(path[:, 3])),
         "camera_distance": puppet.distance,
         "rate": rate / stride,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
 
-from .ground import on_ground, progress
+from .ground import on_ground, progress, supported
 from .silhouette import NUM_ROOT, Puppet
 from .skeleton import Skeleton
 
@@ -43,8 +43,8 @@ def make_motion(
     count: int,
     stride: int,
     rate: float,
-) -> tuple[dict[str, np.ndarray], float]:
-    """The motion that belongs to a path of poses, and the mean forward speed [m/s].
+) -> tuple[dict[str, np.ndarray], float, float]:
+    """The motion that belongs to a path of poses, the mean forward speed [m/s], and what share of it is supported.
 
     Args:
         skeleton: the robot's joints and soles.
@@ -60,7 +60,9 @@ def make_motion(
     fine = np.linspace(0.0, source[-1], round(source[-1] * _GROUND_RATE) + 1)
     feet = soles(skeleton, puppet, course(fine))
     moved = progress(feet, _GROUND_RATE)
-    height = on_ground(course(fine)[:, 1], feet[..., 2].min(axis=(1, 2)), _GROUND_RATE)
+    root, lowest = course(fine)[:, 1], feet[..., 2].min(axis=2)  # (T'',), (T'', F)
+    height = on_ground(root, lowest.min(axis=1), _GROUND_RATE)
+    support = supported(lowest + (height - root)[:, None]).mean()
     way = np.interp(source, fine, moved.distance), np.interp(source, fine, height)
     course = CubicSpline(source, np.concatenate([np.stack(way, axis=1), path[:, 2:]], axis=1))
     times = np.arange(count) / rate
@@ -86,4 +88,4 @@ def make_motion(
         "contact": moved.contacts[np.rint(times * _GROUND_RATE).astype(int).clip(max=len(fine) - 1)].astype(float),
         "deviation": spread_of,
     }
-    return motion, float(moved.distance[-1] / source[-1])
+    return motion, float(moved.distance[-1] / source[-1]), float(support)
