@@ -21,6 +21,12 @@ ROBOT_LABEL = "robot"
 """Semantic class of every pixel of the robot."""
 
 
+SOLVER_ITERATIONS = 8
+"""PhysX's position iterations of a robot's joints and contacts in a physics step. With PhysX's own 32, a step of 64 H1
+takes 14.6 ms on one core, with 8 it takes 6.0, with 4 3.4; played open loop, the A1's trot gets 5 % and 7 % further
+than with 32 (ours, measured; Isaac Lab's robots use 4 or 8)."""
+
+
 @configclass
 class RobotUsdCfg(sim_utils.UsdFileCfg):
     """A robot model from a package, converted to USD when it is spawned."""
@@ -70,7 +76,11 @@ def articulation_cfg(robot: Robot, action: str = "torque") -> ArticulationCfg:
             colliding_links=list(robot.model.colliding_links),
             # the shapes of neighbours overlap in most models
             articulation_props=[
-                PhysxArticulationCfg(enabled_self_collisions=False),
+                PhysxArticulationCfg(
+                    enabled_self_collisions=False,
+                    solver_position_iteration_count=SOLVER_ITERATIONS,
+                    solver_velocity_iteration_count=1,
+                ),
                 NewtonArticulationCfg(self_collision_enabled=False),
             ],
             semantic_tags=[("class", ROBOT_LABEL)],
