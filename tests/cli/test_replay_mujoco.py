@@ -34,8 +34,8 @@ from nil_ext.robots.model import model_file
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "replay_mujoco.py"
 FRAMES, CODES = 26, 12
 SIZES = {
-    "root_lin_vel": 3, "root_ang_vel": 3, "gravity": 3, "joint_pos": 19, "joint_vel": 19, "last_action": 19,
-    "reference": CODES, "phase": 1,
+    "root_height": 1, "root_lin_vel": 3, "root_ang_vel": 3, "gravity": 3, "heading": 2, "joint_pos": 19,
+    "joint_vel": 19, "last_action": 19, "reference": CODES, "phase": 1,
 }  # fmt: skip
 SCALES = {"root_ang_vel": 0.25, "joint_vel": 0.1, "reference": 0.5}
 
@@ -171,12 +171,17 @@ def test_the_observation_is_rebuilt_by_name(contract):
     np.testing.assert_allclose(seen["root_lin_vel"], [0.3 - 0.00008, -0.0004, 0.0], atol=1e-9)
     np.testing.assert_allclose(seen["root_ang_vel"], [0.0, 0.0, 0.5], atol=1e-12)
     np.testing.assert_allclose(seen["gravity"], [0.0, -1.0, 0.0], atol=1e-12)
+    np.testing.assert_allclose(seen["root_height"], [H1.start_height])
+    np.testing.assert_allclose(seen["heading"], [0.0, 1.0], atol=1e-12)
     np.testing.assert_allclose(seen["joint_pos"], 0.25 * np.eye(19)[knee], atol=1e-12)
     np.testing.assert_allclose(seen["joint_vel"], 0.4 * np.eye(19)[knee], atol=1e-12)
     np.testing.assert_allclose(seen["last_action"], action)
     np.testing.assert_allclose(seen["reference"], 0.5 * (5 * CODES + np.arange(CODES)))
     np.testing.assert_allclose(seen["phase"], [-0.6])  # frame 5 of 0..25
     assert robot.fallen
+    robot.data.qpos[3:7] = [np.cos(0.2), 0.0, 0.0, np.sin(0.2)]  # turned by 0.4 rad to its left
+    mujoco.mj_forward(robot.model, robot.data)
+    np.testing.assert_allclose(robot.heading, [np.sin(0.4), np.cos(0.4)], atol=1e-12)
     with pytest.raises(InputError, match="observes pixels"):
         Observer(contract | {"observations": [{"name": "pixels", "size": 1, "scale": 1.0}]})
 

@@ -168,7 +168,7 @@ def test_play_films_and_exports(scripts, trained: SimpleNamespace, interrupted: 
     graph = onnx.reference.ReferenceEvaluator(str(interrupted.folder / "exported" / "policy.onnx"))
     rng = np.random.default_rng(0)
     for _ in range(5):
-        observation = rng.normal(size=(1, 117)).astype(np.float32)
+        observation = rng.normal(size=(1, 120)).astype(np.float32)
         [action] = graph.run(None, {graph.input_names[0]: observation})
         assert action.shape == (1, 19)
         assert np.abs(action).max() <= 1.0

@@ -14,21 +14,21 @@ import pytest
 import torch
 
 from isaaclab.app import launch_simulation
-from isaaclab_rl.rsl_rl import RslRlVecEnvWrapper
 from isaaclab_tasks.utils import resolve_task_config
 
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
+from nil_ext.tasks.stream_vec_env import StreamVecEnv
 from nil_ext.tasks.walk.register import IMITATION
 
 TASK = "NIL-H1-Walk"
 
-OpenEnv = Callable[..., AbstractContextManager[RslRlVecEnvWrapper]]
+OpenEnv = Callable[..., AbstractContextManager[StreamVecEnv]]
 
 
 @contextlib.contextmanager
 def _open(
     *overrides: str, num_envs: int = 4, size: int = 64, task: str = TASK, reward: str = IMITATION
-) -> Iterator[RslRlVecEnvWrapper]:
+) -> Iterator[StreamVecEnv]:
     gym.spec(task).kwargs["reward"] = reward  # a command that another test ran in this process leaves its own
     env_cfg, _ = resolve_task_config(task, "bro_cfg_entry_point", overrides=list(overrides))
     env_cfg.seed = 0
@@ -36,7 +36,7 @@ def _open(
     env_cfg.scene.num_envs = num_envs
     env_cfg.scene.camera.width = env_cfg.scene.camera.height = size
     with launch_simulation(env_cfg, {"device": "cpu"}):
-        env = RslRlVecEnvWrapper(gym.make(task, cfg=env_cfg), clip_actions=1.0)
+        env = StreamVecEnv(gym.make(task, cfg=env_cfg), clip_actions=1.0)
         try:
             yield env
         finally:
@@ -51,7 +51,7 @@ def open_env() -> OpenEnv:
 
 
 @pytest.fixture
-def reference(env: RslRlVecEnvWrapper):
+def reference(env: StreamVecEnv):
     """The reference command of the module's environment, whose episodes have just begun."""
     env.reset()
     return env.unwrapped.command_manager.get_term("reference")
@@ -64,7 +64,7 @@ def place() -> Callable[..., None]:
     Poses are (N, 7) or (7,), position relative to the environments' origins; what is not given is e0 at rest.
     """
 
-    def write(env: RslRlVecEnvWrapper, root_pose=None, root_vel=None, joint_pos=None, joint_vel=None) -> None:
+    def write(env: StreamVecEnv, root_pose=None, root_vel=None, joint_pos=None, joint_vel=None) -> None:
         robot, scene = env.unwrapped.scene["robot"], env.unwrapped.scene
         given = {
             "root_pose": (root_pose, robot.data.default_root_pose),

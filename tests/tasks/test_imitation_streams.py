@@ -15,12 +15,14 @@ import torch
 
 from isaaclab.utils.math import quat_apply
 
+from nil_ext.errors import InputError
 from nil_ext.perception.masks import iou
 from nil_ext.robots.h1 import H1
 from nil_ext.robots.model import model_file
 from nil_ext.tasks import mdp
 from nil_ext.tasks.embedded import embedded_reference
 from nil_ext.tasks.follow_camera import FollowCamera
+from nil_ext.tasks.stream_vec_env import StreamVecEnv
 
 SIZE = 224
 """The size at which the embedded reference was drawn, so that equal poses give equal pixels."""
@@ -176,6 +178,39 @@ def test_heading_error_is_one_minus_cosine(env, place, angle: float):
     place(env, root_pose=(*E0, 0.0, 0.0, sin(radians(angle) / 2), cos(radians(angle) / 2)))
     error = mdp.heading_error(env.unwrapped)
     assert error.tolist() == pytest.approx([1.0 - cos(radians(angle))] * 2, abs=1e-5)  # 30 degrees: 0.134
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("angle", [0.0, 40.0, -130.0])
+def test_heading_is_seen_as_sine_and_cosine(env, place, angle: float):
+    place(env, root_pose=(*E0, 0.0, 0.0, sin(radians(angle) / 2), cos(radians(angle) / 2)))
+    expected = torch.tensor([sin(radians(angle)), cos(radians(angle))])
+    torch.testing.assert_close(mdp.heading(env.unwrapped), expected.expand(2, -1), atol=1e-5, rtol=0.0)
+    assert {"heading", "root_height"} < set(env.unwrapped.observation_manager.active_terms["policy"])
+
+
+@pytest.mark.sim
+def test_reward_streams_are_told_unweighted_and_add_up(env):
+    env.reset()
+    manager = env.unwrapped.reward_manager
+    assert set(env.reward_streams) == {name for name, weight in env.reward_weights.items() if weight}
+    mask = manager.get_term_cfg("mask_iou")
+    try:
+        for weight in (1.0, 2.5, 0.0):
+            mask.weight = weight
+            _, rewards, _, extras = env.step(torch.full((2, env.num_actions), 0.1))
+            streams, weights = extras["reward_streams"], extras["reward_weights"]
+            assert weights[env.reward_streams.index("mask_iou")] == pytest.approx(weight * 0.04)  # a step of 25 Hz
+            torch.testing.assert_close(streams @ weights, rewards)
+            if weight:
+                value = mdp.mask_iou(env.unwrapped)
+                torch.testing.assert_close(streams[:, env.reward_streams.index("mask_iou")], value)
+    finally:
+        mask.weight = 1.0
+    late = StreamVecEnv(env.env, clip_actions=1.0)
+    late.reward_streams = tuple(name for name in late.reward_streams if name != "heading")
+    with pytest.raises(InputError, match="weight of heading was 0 when training began"):
+        late.step(torch.zeros(2, env.num_actions))
 
 
 @pytest.mark.sim

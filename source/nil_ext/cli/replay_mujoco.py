@@ -149,6 +149,12 @@ class MujocoRobot:
         return self.data.qvel[3:6]
 
     @property
+    def heading(self) -> np.ndarray:
+        """Sine and cosine (2,) of the root's yaw."""
+        across = self.rotation[:2, 0]
+        return across[::-1] / np.linalg.norm(across)
+
+    @property
     def fallen(self) -> bool:
         """Whether the root has left the contract's limits."""
         r = self.rotation
@@ -174,9 +180,11 @@ class Observer:
         self.frames = contract["reference"]["frames"]
         self._code = unpack_table(contract["reference"]["code"])
         self._rules: dict[str, Callable[[MujocoRobot, np.ndarray, int], np.ndarray]] = {
+            "root_height": lambda robot, action, frame: robot.data.qpos[2:3],
             "root_lin_vel": lambda robot, action, frame: robot.lin_vel,
             "root_ang_vel": lambda robot, action, frame: robot.ang_vel,
             "gravity": lambda robot, action, frame: -robot.rotation[2],
+            "heading": lambda robot, action, frame: robot.heading,
             "joint_pos": lambda robot, action, frame: robot.joint_pos_rel,
             "joint_vel": lambda robot, action, frame: robot.joint_vel,
             "last_action": lambda robot, action, frame: action,

@@ -104,9 +104,11 @@ class ObservationsCfg:
     class PolicyCfg(ObservationGroupCfg):
         """Observations for the policy and the critic."""
 
+        root_height = ObservationTermCfg(func=mdp.base_pos_z)
         root_lin_vel = ObservationTermCfg(func=mdp.base_lin_vel)
         root_ang_vel = ObservationTermCfg(func=mdp.base_ang_vel, scale=0.25)
         gravity = ObservationTermCfg(func=mdp.projected_gravity)
+        heading = ObservationTermCfg(func=mdp.heading)
         joint_pos = ObservationTermCfg(func=mdp.joint_pos_rel)
         joint_vel = ObservationTermCfg(func=mdp.joint_vel_rel, scale=0.1)
         last_action = ObservationTermCfg(func=mdp.last_action)

@@ -10,6 +10,7 @@ __all__ = [
     "Tracking",
     "action_change",
     "fallen",
+    "heading",
     "heading_error",
     "joint_torque",
     "joint_velocity",
@@ -30,7 +31,7 @@ from .actions_cfg import ReferencePositionActionCfg
 from .commands import ReferenceCommand
 from .commands_cfg import ReferenceCommandCfg
 from .events import reset_to_reference
-from .observations import reference_phase
+from .observations import heading, reference_phase
 from .rewards import (
     FootSlip,
     Tracking,
