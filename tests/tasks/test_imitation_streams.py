@@ -190,7 +190,7 @@ def test_heading_is_seen_as_sine_and_cosine(env, place, angle: float):
 
 
 @pytest.mark.sim
-def test_reward_streams_are_told_unweighted_and_add_up(env):
+def test_reward_streams_are_told_unweighted_and_add_up(env, monkeypatch):
     env.reset()
     manager = env.unwrapped.reward_manager
     assert set(env.reward_streams) == {name for name, weight in env.reward_weights.items() if weight}
@@ -205,6 +205,20 @@ def test_reward_streams_are_told_unweighted_and_add_up(env):
             if weight:
                 value = mdp.mask_iou(env.unwrapped)
                 torch.testing.assert_close(streams[:, env.reward_streams.index("mask_iou")], value)
+        mask.weight = 1.0
+        step = env.unwrapped.step
+
+        def with_curriculum(actions):  # changes a weight after the step's rewards are computed, as Isaac Lab's does
+            result = step(actions)
+            mask.weight = 3.0
+            return result
+
+        with monkeypatch.context() as patch:
+            patch.setattr(env.unwrapped, "step", with_curriculum)
+            _, rewards, _, extras = env.step(torch.full((2, env.num_actions), 0.1))
+        torch.testing.assert_close(extras["reward_streams"] @ extras["reward_weights"], rewards)
+        value = mdp.mask_iou(env.unwrapped)
+        torch.testing.assert_close(extras["reward_streams"][:, env.reward_streams.index("mask_iou")], value)
     finally:
         mask.weight = 1.0
     late = StreamVecEnv(env.env, clip_actions=1.0)

@@ -43,10 +43,10 @@ class StreamVecEnv(RslRlVecEnvWrapper):
         Raises:
             InputError: When a term had weight 0 at first and has another now: what it would have been is not known.
         """
-        obs, rewards, dones, extras = super().step(actions)
-        weights = self.reward_weights
+        weights = self.reward_weights  # before the step: a curriculum changes them after its rewards are computed
         if weights != self._known:  # rarely: a tensor made each step would be copied to the device each step
             self._know(weights)
+        obs, rewards, dones, extras = super().step(actions)
         # the manager has no public access but one environment at a time, on the host
         weighted = self._manager._step_reward[:, self._columns]
         extras["reward_streams"] = weighted / self._divisor
@@ -57,8 +57,8 @@ class StreamVecEnv(RslRlVecEnvWrapper):
         late = [name for name, weight in weights.items() if weight and name not in self.reward_streams]
         if late:
             raise InputError(
-                f"The weight of {', '.join(late)} was 0 when training began and is not any more: begin with a "
-                "small one."
+                f"The weight of {', '.join(late)} was 0 when training began and is not any more: "
+                "begin with a small one."
             )
         self._known = weights
         streams = torch.tensor([weights[name] for name in self.reward_streams], device=self.unwrapped.device)
