@@ -72,6 +72,7 @@ def test_latest_is_the_last_checkpoint_and_best_the_best_one(tmp_path, monkeypat
         find_checkpoint("best", "walk", TASK, "rsl_rl_cfg_entry_point")
 
 
+@pytest.mark.slow
 @pytest.mark.sim
 def test_ppo_trains_and_its_export_runs_in_mujoco(scripts, tmp_path):
     small = ("--agent", "rsl_rl", "--num_envs", 4)

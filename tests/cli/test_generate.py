@@ -80,6 +80,7 @@ def test_the_first_frame_and_the_prompt_for_a_web_generator(scripts, tmp_path: P
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.sim
 def test_a_model_that_draws_noise_is_run_to_the_end_and_refused_in_one_line(scripts, tmp_path: Path):
     save_tiny("svd", tmp_path / "tiny")

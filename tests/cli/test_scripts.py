@@ -199,6 +199,7 @@ def test_generate_draws_the_embedded_sketch(scripts, tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["sketch"]
 
 
+@pytest.mark.slow
 def test_a_real_clip_trains(scripts, shared: Path, tmp_path: Path):
     # two of its five seconds: interpolating and lifting take most of this test
     frames, times = decode_video(shared / "references" / "h1_walk.mp4", max_side=720)

@@ -114,6 +114,7 @@ def test_an_impossible_share_of_tokens_is_refused(tiny_timesformer, tokens):
         make_encoder("timesformer", weights=str(tiny_timesformer), tokens=tokens)
 
 
+@pytest.mark.slow
 def test_compiled_gives_the_same_numbers(tiny_timesformer, monkeypatch):
     monkeypatch.setattr(
         torch, "compile", functools.partial(torch.compile, backend="eager")

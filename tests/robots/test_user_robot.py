@@ -288,6 +288,7 @@ def test_the_name_of_a_robot_that_comes_with_the_package_is_refused(arguments, w
         arguments("--robot", write("from nil_ext.robots.a1 import A1 as ROBOT", None, "dog.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.sim
 def test_the_page_s_commands_draw_a_sketch_and_train(tmp_path: Path):
     environment = {**os.environ, "NIL_CACHE_DIR": str(tmp_path / "cache")}
