@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nil_ext.cli import benchmark
+from nil_ext.cli import benchmark, benchmark_agent
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark.py"
 TASK = "NIL-H1-Walk"
@@ -64,6 +64,7 @@ def test_throughput(scripts, tmp_path, tiny_timesformer):
     assert "history of frames: 96 KiB an environment, 0 MiB in all" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.sim
 def test_signal(scripts, tmp_path, tiny_timesformer):
     command = [sys.executable, str(SCRIPT), "signal", "--task", TASK, "--device", "cpu", "presets=cpu"]
@@ -91,19 +92,25 @@ def test_signal(scripts, tmp_path, tiny_timesformer):
     assert "| mask IoU | 1.000 | " in done.stdout
 
 
-def test_agent(scripts, tmp_path):
-    def call(*options: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, str(SCRIPT), "agent", *options]
-        return subprocess.run(
-            command, cwd=tmp_path, env=scripts.environment, capture_output=True, text=True, timeout=120
-        )
-
-    done = call("--batch_size", "16", "--repeats", "1")
+def test_agent(scripts, tmp_path, capsys):
+    command = [sys.executable, str(SCRIPT), "agent", "--batch_size", "16", "--repeats", "1"]
+    done = subprocess.run(command, cwd=tmp_path, env=scripts.environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]
     rows = [[float(cell) for cell in line.strip("| ").split(" | ")] for line in done.stdout.splitlines()[2:]]
     assert [row[0] for row in rows] == [10, 25, 100]
     assert all(row[1] < 1e-5 and row[2] < 1e-5 for row in rows)  # both losses are the same
     assert all(row[8] > 5.0 for row in rows)  # the table of pairs is what takes the memory
-    refused = call("--repeats", "0")
-    assert refused.returncode == 2
-    assert "at least 1" in refused.stderr
+    with pytest.raises(SystemExit, match="2"):
+        benchmark.run(["agent", "--repeats", "0"])
+    assert "at least 1" in capsys.readouterr().err
+
+
+def test_updates_are_timed_against_the_first_mode(monkeypatch):
+    modes = {name: benchmark_agent.UPDATE_MODES[name] for name in ("float32", "bfloat16", "CUDA graph")}
+    monkeypatch.setattr(benchmark_agent, "UPDATE_MODES", modes)
+    _, _, *rows = benchmark_agent.update_table("cpu", repeats=3).splitlines()
+    cells = [row.strip("| ").split(" | ") for row in rows]
+    assert [name for name, *_ in cells] == ["float32", "bfloat16"]  # a CUDA graph needs CUDA
+    times = [float(time) for _, time, _ in cells]
+    assert min(times) > 0.0 and float(cells[0][2]) == 1.0
+    assert float(cells[1][2]) == pytest.approx(times[0] / times[1], rel=0.02)

@@ -101,6 +101,7 @@ TRAIN_CFG = {
         "final_obs_fraction": 0.1,
         "learning_rate": 1e-3,
         "init_alpha": 0.01,
+        "policy_average": 0.2,
     },
 }
 

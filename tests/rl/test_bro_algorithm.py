@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from tensordict import TensorDict
 
 from nil_ext.errors import InputError
 from nil_ext.rl.algorithms import BRO
+from nil_ext.rl.algorithms.bro_learner import Batch
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.storage import ReplayRing
 
@@ -25,7 +28,8 @@ def make_bro(num_quantiles: int = 4, **settings) -> BRO:
     )
     critic = BroCritic(obs, groups, "critic", 2, [8, 8], num_quantiles=num_quantiles)
     settings = {"warmup_transitions": 0, "updates_per_step": 1.0, "batch_size": 16} | settings
-    return BRO(actor, critic, ReplayRing({"policy": 3}, 2, NUM_ENVS, 32, 1.0), **settings)
+    device = settings.get("device", "cpu")
+    return BRO(actor, critic, ReplayRing({"policy": 3}, 2, NUM_ENVS, 32, 1.0, device), **settings)
 
 
 def observe(value: float) -> TensorDict:
@@ -220,3 +224,93 @@ def test_bfloat16_products_leave_everything_else_in_float32():
     assert {weight.dtype for weight in alg.learner.weights} == {torch.float32}
     with pytest.raises(InputError, match="float32 or bfloat16"):
         make_bro(matmul_precision="float16")
+
+
+def updates_side_by_side(alg: BRO, reference: BRO, count: int, dtype: torch.dtype, device: str, bound: float) -> None:
+    """Run the same updates on both, from the same weights, and compare all they report and learn."""
+    alg.load(reference.save())
+    generator = torch.Generator(device).manual_seed(0)
+    for update in range(count):
+        values = [torch.randn(16, n, device=device, dtype=dtype, generator=generator) for n in (3, 3, 2, 1, 1, 3, 3)]
+        batch = Batch(*values[:3], values[3][:, 0], values[4][:, 0].sigmoid(), *values[5:])
+        noise = torch.randn(3, 16, 2, device=device, dtype=dtype, generator=generator)
+        mine, theirs = alg.learner.step(batch, noise), reference.learner.step(batch, noise)
+        for name, value in theirs.items():
+            torch.testing.assert_close(mine[name], value, rtol=bound, atol=bound, msg=f"{name}, update {update}")
+    for weight, other in zip(alg.learner.weights, reference.learner.weights, strict=True):
+        torch.testing.assert_close(weight, other, rtol=bound, atol=bound)
+
+
+@pytest.mark.slow  # compiles for two minutes
+def test_a_compiled_update_equals_the_eager_one():
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler on the CPU")
+    alg, reference = make_bro(compiled=True), make_bro()
+    for each in (alg, reference):
+        for module in each.learner.modules.values():
+            module.double()
+    # In float32 AdamW's first steps turn the sign of a gradient near zero into a whole step.
+    updates_side_by_side(alg, reference, 3, torch.float64, "cpu", 1e-10)
+
+
+@pytest.mark.gpu
+def test_a_recorded_update_equals_the_eager_one():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    alg, reference = (make_bro(device="cuda", policy_average=0.5, cuda_graphs=graphs) for graphs in (True, False))
+    # three run kernel by kernel, then the recording is made and replayed
+    updates_side_by_side(alg, reference, 8, torch.float32, "cuda", 1e-4)
+
+
+def test_cuda_graphs_are_refused_without_a_gpu():
+    with pytest.raises(InputError, match="cuda_graphs needs one GPU"):
+        make_bro(cuda_graphs=True)
+
+
+def test_the_exploring_noise_is_spread_over_the_environments():
+    obs = TensorDict({"policy": torch.zeros(32, 3)}, batch_size=[32])
+    for settings in ({"optimistic": False}, {"optimistic_share": 0.5, "std_multiplier": 1.0}):
+        alg = make_bro(exploration_scale=(0.0, 1.0), **settings)
+        with torch.no_grad():
+            alg.actor.mlp[-1].weight.zero_()
+            alg.actor.mlp[-1].bias.copy_(torch.tensor([0.0, 0.0, 0.35, 0.35]))
+        alg.learner.optimistic_actor.forward = lambda latent, mean: torch.zeros(1, 2)
+        u = torch.stack([alg.learner.explore(obs["policy"]) for _ in range(2000)]).double().atanh()  # (2000, 32, 2)
+        scale = u.std(dim=(0, 2)) / torch.exp(-10 + 6 * (1 + torch.tensor(0.35).tanh())).item()
+        assert scale[0] == 0.0  # one meets what the policy itself meets
+        for part in (scale[:16], scale[16:]):  # both halves span the range, with no gap beyond twice the even one
+            gaps = torch.diff(torch.cat((torch.zeros(1), part.sort().values, torch.ones(1))))
+            assert gaps.max() < 2.0 / 16 + 0.03
+
+
+def test_the_policy_is_the_average_of_the_newest_weights():
+    alg = make_bro(policy_average=0.5)
+    assert alg.get_policy() is not alg.actor
+    weights = []
+    for _ in range(6):
+        run_steps(alg, 1)
+        weights.append(alg.actor.mlp[0].weight.detach().clone())
+    # After n updates the newest counts 1 / max(1, n / 2): 1, 1, 2/3, 1/2, 2/5, 1/3.
+    by_hand = weights[1]
+    for share, newest in zip((2 / 3, 1 / 2, 2 / 5, 1 / 3), weights[2:], strict=True):
+        by_hand = by_hand + share * (newest - by_hand)
+    torch.testing.assert_close(alg.get_policy().mlp[0].weight, by_hand)
+    assert not torch.equal(alg.get_policy().mlp[0].weight, alg.actor.mlp[0].weight)
+    assert alg.get_policy().obs_normalizer is alg.actor.obs_normalizer
+
+    saved = alg.save()
+    other = make_bro(policy_average=0.5)
+    other.load(saved)
+    assert torch.equal(other.get_policy().mlp[0].weight, alg.get_policy().mlp[0].weight)
+    assert other.learner.average.count == 6
+    plain = make_bro()
+    plain.load(saved)  # whether weights are averaged is a setting of the run that goes on
+    assert torch.equal(plain.get_policy().mlp[0].weight, alg.actor.mlp[0].weight)
+    other.load(plain.save())
+    assert torch.equal(other.get_policy().mlp[0].weight, plain.actor.mlp[0].weight)
+
+    alg.learner.reset()
+    assert torch.equal(alg.get_policy().mlp[0].weight, alg.actor.mlp[0].weight)
+    assert alg.learner.average.count == 0
+    with pytest.raises(InputError, match="policy_average is 2"):
+        make_bro(policy_average=2)

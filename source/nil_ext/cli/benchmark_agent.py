@@ -1,7 +1,7 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""Benchmark of the agent's quantile loss: sorted against the table of all pairs, in one run. Needs no simulator."""
+"""Benchmarks of the agent by itself, each against its baseline in one run: the quantile loss, and a whole update."""
 
 from __future__ import annotations
 
@@ -9,13 +9,34 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 
 import torch
+from tensordict import TensorDict
 
 from ..errors import InputError
+from ..rl.algorithms import BRO
+from ..rl.algorithms.bro_learner import Batch
 from ..rl.modules import quantile_huber_loss
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+UPDATE_MODES = {
+    "float32": {},
+    "bfloat16": {"matmul_precision": "bfloat16"},
+    "compiled": {"compiled": True},
+    "CUDA graph": {"cuda_graphs": True},
+    "CUDA graph, bfloat16": {"cuda_graphs": True, "matmul_precision": "bfloat16"},
+    "CUDA graph, bfloat16, compiled": {"cuda_graphs": True, "matmul_precision": "bfloat16", "compiled": True},
+}
+"""Settings of ``agent.algorithm`` that are compared; the first is the baseline."""
+
+H1_OBSERVATIONS, H1_ACTIONS = 120, 19
+"""Sizes of NIL-H1-Walk, at which updates are timed."""
+
+_SETTLING_UPDATES = 5
+"""Updates before the clock starts: compiling, recording, allocating."""
 
 
 def pairwise_quantile_huber_loss(quantiles: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -64,7 +85,7 @@ def quantile_loss_table(
         exact_value, exact_gradient = _run(pairwise_quantile_huber_loss, quantiles.double(), targets.double())
         value, gradient = _run(quantile_huber_loss, quantiles, targets)
         times = [
-            statistics.median(_time(loss, quantiles, targets) for _ in range(repeats))
+            statistics.median(_seconds(partial(_run, loss, quantiles, targets), device) for _ in range(repeats))
             for loss in (quantile_huber_loss, pairwise_quantile_huber_loss)
         ]
         kept = [_kept_bytes(loss, quantiles, targets) for loss in (quantile_huber_loss, pairwise_quantile_huber_loss)]
@@ -77,6 +98,56 @@ def quantile_loss_table(
     return "\n".join(lines)
 
 
+def update_table(preset: str = "cpu", repeats: int = 20, device: torch.device | str = "cpu", seed: int = 0) -> str:
+    """Time whole updates of the default agent at the H1's sizes in every mode the device has, as a Markdown table.
+
+    Args:
+        preset: ``cpu`` or ``paper``, whose networks and batch are taken.
+        repeats: updates whose median time counts.
+        device: where to run.
+        seed: seed of weights and batches, the same for all modes.
+
+    Returns:
+        For each mode the median time of an update [ms] and the baseline's time over it.
+    """
+    lines = ["| update | ms | against float32 |", "|---|---|---|"]
+    baseline = None
+    for mode, settings in UPDATE_MODES.items():
+        if settings.get("cuda_graphs") and torch.device(device).type != "cuda":
+            continue
+        torch.manual_seed(seed)
+        alg = _agent(preset, settings, device)
+        rows, obs, actions = alg.batch_size, (alg.batch_size, H1_OBSERVATIONS), (alg.batch_size, H1_ACTIONS)
+        states = [torch.randn(obs, device=device) for _ in range(4)]
+        actions = torch.rand(actions, device=device) * 2.0 - 1.0
+        discounts = torch.full((rows,), alg.gamma, device=device)
+        batch = Batch(*states[:2], actions, torch.randn(rows, device=device), discounts, *states[2:])
+        noise = torch.randn(3, rows, H1_ACTIONS, device=device)
+        times = [
+            _seconds(lambda a=alg, b=batch, n=noise: a.learner.step(b, n), device)
+            for _ in range(repeats + _SETTLING_UPDATES)
+        ]
+        milliseconds = 1e3 * statistics.median(times[_SETTLING_UPDATES:])
+        baseline = baseline or milliseconds
+        lines.append(f"| {mode} | {milliseconds:.2f} | {baseline / milliseconds:.2f} |")
+    return "\n".join(lines)
+
+
+def _agent(preset: str, settings: dict, device: torch.device | str) -> BRO:
+    """The default agent with a small replay, for an environment of which only the sizes matter."""
+    from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
+
+    from ..rl.cfg import BroCpuRunnerCfg, BroRunnerCfg
+    from .session import check_rsl_rl_version
+
+    cfg = BroCpuRunnerCfg() if preset == "cpu" else BroRunnerCfg()
+    cfg = handle_deprecated_rsl_rl_cfg(cfg, check_rsl_rl_version()).to_dict()
+    cfg["algorithm"] |= {"replay_size": 64, "warmup_transitions": 0, **settings}
+    obs = TensorDict({"policy": torch.zeros(1, H1_OBSERVATIONS, device=device)}, batch_size=[1])
+    env = SimpleNamespace(num_envs=1, num_actions=H1_ACTIONS)
+    return BRO.construct_algorithm(obs, env, cfg, str(device))
+
+
 def _run(loss: Loss, quantiles: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     leaf = quantiles.detach().requires_grad_()
     value = loss(leaf, targets)
@@ -84,16 +155,16 @@ def _run(loss: Loss, quantiles: torch.Tensor, targets: torch.Tensor) -> tuple[to
     return value.detach().double(), leaf.grad.double()
 
 
-def _time(loss: Loss, quantiles: torch.Tensor, targets: torch.Tensor) -> float:
-    """Time of one run [s]: of the CPU spent where it runs there, so that other processes do not count."""
-    if quantiles.device.type == "cpu":
+def _seconds(body: Callable[[], object], device: torch.device | str) -> float:
+    """Time of one call [s]: of the CPU spent where it runs there, so that other processes do not count."""
+    if torch.device(device).type == "cpu":
         begin = time.process_time()
-        _run(loss, quantiles, targets)
+        body()
         return time.process_time() - begin
-    torch.cuda.synchronize(quantiles.device)
+    torch.cuda.synchronize(device)
     begin = time.perf_counter()
-    _run(loss, quantiles, targets)
-    torch.cuda.synchronize(quantiles.device)
+    body()
+    torch.cuda.synchronize(device)
     return time.perf_counter() - begin
 
 
@@ -111,18 +182,23 @@ def _kept_bytes(loss: Loss, quantiles: torch.Tensor, targets: torch.Tensor) -> i
 
 
 def run(argv: list[str]) -> None:
-    """Print the table of both losses."""
+    """Print the table of both losses, or that of the ways to run an update."""
     parser = argparse.ArgumentParser(
-        prog="benchmark.py agent", description="Compare the agent's quantile loss with the table of all pairs."
+        prog="benchmark.py agent",
+        description="Compare the agent's quantile loss with the table of all pairs, or the ways to run an update.",
     )
-    parser.add_argument("--batch_size", type=_count, default=256, help="Transitions. Default: 256.")
+    parser.add_argument("--update", choices=("cpu", "paper"), help="Time whole updates of this preset instead.")
+    parser.add_argument("--batch_size", type=_count, default=256, help="Transitions of the losses. Default: 256.")
     parser.add_argument("--repeats", type=_count, default=20, help="Runs whose median time counts. Default: 20.")
     parser.add_argument("--device", default="cpu", help="Where to run: cpu (one thread, default) or cuda.")
     args = parser.parse_args(argv)
     if args.device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"--device {args.device}: PyTorch finds no CUDA device here; leave it out to run on the CPU.")
     torch.set_num_threads(1)
-    print(quantile_loss_table(args.batch_size, repeats=args.repeats, device=args.device))
+    if args.update:
+        print(update_table(args.update, args.repeats, args.device))
+    else:
+        print(quantile_loss_table(args.batch_size, repeats=args.repeats, device=args.device))
 
 
 def _count(text: str) -> int:

@@ -146,9 +146,26 @@ class BroAlgorithmCfg:
     optimism_learning_rate: float = 3e-5
     """Learning rate of omega and lambda, which keep that divergence (JAX)."""
 
+    exploration_scale: tuple[float, float] = (1.0, 1.0)
+    """Range of the factors on the exploring standard deviation, spread evenly over the environments (JAX has one
+    environment: 1). From 0 on, part of the replay is what the policy itself meets when it does not explore; mixed
+    exploration is Li et al. 2023's (PQL)."""
+
+    policy_average: float = 0.0
+    """Share of the training so far over which the weights of the policy are averaged that evaluation and export use
+    (see :class:`nil_ext.rl.modules.PolicyAverage`); 0 for its newest weights (JAX)."""
+
     matmul_precision: str = "float32"
     """Precision of the networks' matrix products in updates: float32 or bfloat16. Weights, targets, log-probabilities,
     losses, optimisers and normalisers stay float32 or better either way (ours; JAX: float32)."""
+
+    compiled: bool = False
+    """Whether the networks go through torch.compile, which needs a C++ compiler on the CPU (ours). Three updates equal
+    the eager ones to 1e-10 in float64."""
+
+    cuda_graphs: bool = False
+    """Whether an update is recorded once as a CUDA graph and then replayed, which spares the launches of some hundred
+    small kernels (ours). One GPU only."""
 
     reset_updates: tuple[int, ...] = ()
     """Numbers of updates after which all networks and optimisers start afresh; the replay stays (ours: off)."""

@@ -206,8 +206,8 @@ class BRO:
         self.critic.eval()
 
     def get_policy(self) -> BroActor:
-        """Return the conservative actor, which evaluation and export use."""
-        return self.actor
+        """Return the policy for evaluation and export: the conservative actor, or the average of its weights."""
+        return self.learner.policy
 
     def save(self) -> dict:
         """Return everything but the replay."""

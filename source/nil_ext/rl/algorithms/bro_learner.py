@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nil_ext.errors import InputError
-from nil_ext.rl.distributed import average_, broadcast_
+from nil_ext.rl.distributed import average_, broadcast_, world_size
 from nil_ext.rl.models import BroActor, BroCritic
-from nil_ext.rl.modules import DualVariables, OptimisticActor, quantile_huber_loss
+from nil_ext.rl.modules import DualVariables, OptimisticActor, PolicyAverage, quantile_huber_loss
+
+from .captured_update import CapturedUpdate
+
+_GOLDEN_RATIO = (1.0 + 5.0**0.5) / 2.0
 
 
 @dataclass
@@ -57,7 +62,11 @@ class BroLearner:
         std_multiplier: float = 0.75,
         kl_target: float = 0.05,
         optimism_learning_rate: float = 3e-5,
+        exploration_scale: Sequence[float] = (1.0, 1.0),
+        policy_average: float = 0.0,
         matmul_precision: str = "float32",
+        compiled: bool = False,
+        cuda_graphs: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         """Set up target, optimistic actor, duals and optimisers; settings as in ``nil_ext.rl.cfg.BroAlgorithmCfg``."""
@@ -69,9 +78,17 @@ class BroLearner:
         self.optimistic_actor = OptimisticActor(actor.obs_dim, self.num_actions, actor.hidden_dims, actor.activation)
         self.optimistic_actor.to(device)
         self.duals = DualVariables(-target_entropy_scale * self.num_actions, kl_target, init_alpha).to(device)
+        if not 0.0 <= policy_average <= 1.0:
+            raise InputError(f"policy_average is {policy_average}; write a share of the training from 0 (off) to 1.")
+        self.average = PolicyAverage(self.actor, policy_average).to(device) if policy_average else None
+        self.policy = self.average.policy_like(self.actor) if self.average else self.actor
+        """The policy that evaluation and export use: the actor, or the average of its weights."""
+        self.exploration_scale = tuple(exploration_scale)
 
         def adamw(module: torch.nn.Module) -> torch.optim.Optimizer:
-            return torch.optim.AdamW(module.parameters(), learning_rate, weight_decay=weight_decay, fused=True)
+            return torch.optim.AdamW(
+                module.parameters(), learning_rate, weight_decay=weight_decay, fused=True, capturable=cuda_graphs
+            )
 
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             "actor": adamw(self.actor),
@@ -85,6 +102,7 @@ class BroLearner:
                 ],
                 betas=(0.5, 0.999),
                 fused=True,
+                capturable=cuda_graphs,
             ),
         }
         self._average_into_target = get_ema_multi_avg_fn(1.0 - tau)
@@ -92,17 +110,27 @@ class BroLearner:
             raise InputError(f"matmul_precision '{matmul_precision}' is unknown; write float32 or bfloat16.")
         self._autocast = torch.bfloat16 if matmul_precision == "bfloat16" else None
         self._device_type = torch.device(device).type
+        if compiled:
+            for network in (self.actor.mlp, self.critic.mlp, self.target, self.optimistic_actor):
+                network.compile(dynamic=False)  # in place: names of weights and copies stay as they are
+        if cuda_graphs and (self._device_type != "cuda" or world_size() > 1):
+            raise InputError(
+                f"cuda_graphs needs one GPU; this run learns on {device} in {world_size()} process(es): leave"
+                " agent.algorithm.cuda_graphs=false."
+            )
+        self._captured = CapturedUpdate(self._step) if cuda_graphs else None
 
     @property
     def modules(self) -> dict[str, torch.nn.Module]:
         """Everything that learns, by name."""
-        return {
+        modules = {
             "actor": self.actor,
             "optimistic_actor": self.optimistic_actor,
             "critic": self.critic,
             "target": self.target,
             "duals": self.duals,
         }
+        return modules | ({"average": self.average} if self.average else {})
 
     @property
     def weights(self) -> list[torch.Tensor]:
@@ -114,11 +142,17 @@ class BroLearner:
         """Return actions (E, A) to explore with, for normalised observations (E, D) of all environments.
 
         The first ``optimistic_share`` of the environments follow the optimistic actor, the others the policy itself.
+        The noise of each is its own multiple of the standard deviation, spread evenly over ``exploration_scale`` within
+        either part (multiples of the golden ratio modulo 1 are even in every stretch of environments).
         """
         self.actor.distribution.update(self.actor.mlp(latent))
         mean, std = self.actor.distribution.params
+        index = torch.arange(len(mean), device=mean.device)[:, None]
+        low, high = self.exploration_scale
+        if (low, high) != (1.0, 1.0):
+            std = std * (low + (high - low) * (index * _GOLDEN_RATIO).frac())
         if self.optimistic:
-            chosen = torch.arange(len(mean), device=mean.device)[:, None] < round(self.optimistic_share * len(mean))
+            chosen = index < round(self.optimistic_share * len(mean))
             mean = torch.where(chosen, mean + self.optimistic_actor(latent, mean), mean)
             std = torch.where(chosen, self.std_multiplier * std, std)
         return torch.tanh(mean + std * torch.randn_like(mean))
@@ -133,9 +167,13 @@ class BroLearner:
         Returns:
             Losses and the values of the duals after the update, scalars.
         """
+        return self._captured(batch, noise) if self._captured else self._step(batch, noise)
+
+    def _step(self, batch: Batch, noise: torch.Tensor) -> dict[str, torch.Tensor]:
         report = {"critic": self._update_critic(batch, noise[0])}
         self._average_into_target(list(self.target.parameters()), list(self.critic.mlp.parameters()), None)
         report["actor"], log_prob = self._update_actor(batch, noise[1])
+        self.take_average()
         report["entropy"] = -log_prob
         loss = self.duals.alpha_loss(report["entropy"])
         if self.optimistic:
@@ -148,13 +186,21 @@ class BroLearner:
                 report["omega"], report["lambda"] = self.duals.omega, self.duals.lambda_
         return report
 
+    def take_average(self) -> None:
+        """Let the averaged policy follow the actor, after each of its updates."""
+        if self.average:
+            self.average.update(self.actor.mlp)
+
     def reset(self) -> None:
         """Draw fresh networks and duals and forget the optimisers' moments; replay and normalisers stay."""
         for module in (self.actor, self.critic, self.optimistic_actor, self.duals):
             module.reset_parameters()
         self.target.load_state_dict(self.critic.mlp.state_dict())
+        if self.average:
+            self.average.restart(self.actor.mlp)
         for optimizer in self.optimizers.values():
             optimizer.state.clear()
+        self._forget_captured()
         self.synchronise()
 
     def synchronise(self) -> None:
@@ -170,10 +216,14 @@ class BroLearner:
 
     def load_state_dict(self, state: dict, wanted: dict[str, bool], strict: bool = True) -> None:
         """Load the wanted parts: "actor", "critic" and "optimizer", which the duals belong to."""
-        part_of = {"actor": "actor", "optimistic_actor": "actor", "critic": "critic", "target": "critic"}
+        part_of = {"critic": "critic", "target": "critic", "duals": "optimizer"}
         try:
             for name, module in self.modules.items():
-                if wanted.get(part_of.get(name, "optimizer")):
+                if not wanted.get(part_of.get(name, "actor")):
+                    continue
+                if name == "average" and "average_state_dict" not in state:  # of a run that did not average
+                    self.average.restart(self.actor.mlp)
+                else:
                     module.load_state_dict(state[f"{name}_state_dict"], strict=strict)
         except RuntimeError as error:
             raise InputError(
@@ -183,6 +233,12 @@ class BroLearner:
         if wanted.get("optimizer"):
             for name, optimizer in self.optimizers.items():
                 optimizer.load_state_dict(state["optimizer_state_dicts"][name])
+        self._forget_captured()
+
+    def _forget_captured(self) -> None:
+        """Capture the update anew: the optimisers' moments lie elsewhere now."""
+        if self._captured:
+            self._captured.forget()
 
     def _policy(self, latent: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and standard deviation (B, A) of the conservative actor, before the tanh."""

@@ -118,4 +118,5 @@ class BCO(ExpertBRO):
         loss.backward()
         average_([parameter.grad for parameter in self.actor.mlp.parameters() if parameter.grad is not None])
         optimizer.step()
+        self.learner.take_average()
         return loss.detach()

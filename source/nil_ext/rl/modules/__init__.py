@@ -8,6 +8,7 @@ from .distribution import TanhGaussian
 from .duals import DualVariables
 from .normalization import RunningNormalization
 from .optimistic_actor import OptimisticActor
+from .policy_average import PolicyAverage
 from .quantile_loss import quantile_huber_loss
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "EnsembleLayerNorm",
     "EnsembleLinear",
     "OptimisticActor",
+    "PolicyAverage",
     "RunningNormalization",
     "TanhGaussian",
     "quantile_huber_loss",
