@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from nil_ext.errors import InputError
-from nil_ext.lift.lifting import Lifted, LiftSettings, lift, require_accepted
+from nil_ext.lift.lifting import Lifted, lift, require_accepted
+from nil_ext.lift.search import LiftSettings
 from nil_ext.lift.silhouette import NUM_ROOT, Puppet
 from nil_ext.lift.skeleton import read_skeleton
 from nil_ext.reference import Reference

@@ -13,7 +13,8 @@ from ..reference.cache import build_folder, cache_root
 from ..reference.reference import Reference
 from ..reference.verdict import with_lift
 from ..robots.robot import Robot
-from .lifting import Lifted, LiftSettings, Report, lift
+from .lifting import Lifted, lift
+from .search import LiftSettings, Report
 
 VERSION = 4
 """Raise it when the lift finds or reports something else for the same clip: what was kept is then found anew."""

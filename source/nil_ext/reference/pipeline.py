@@ -187,7 +187,8 @@ def prepare_clip(
     clip, view, changes = _chosen(path, clip, start_mask, settings, watch)
     numbers = clip.numbers | view.numbers
     report = numbers | verdict.judge(numbers, robot)
-    report["reachable_iou"] = report["mocap"] = None  # known once the clip is lifted, or held against such a film
+    # known once the clip is lifted, or held against a film of motion capture
+    report["reachable_iou"] = report["supported"] = report["mocap"] = None
     report["offered_trim"] = None if view.offered is None else asdict(view.offered)
     if refuse:
         verdict.refuse(str(path), report)

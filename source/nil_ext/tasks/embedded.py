@@ -13,7 +13,7 @@ import gymnasium as gym
 
 from ..errors import InputError
 from ..lift.lifted_reference import with_motion
-from ..lift.lifting import Report
+from ..lift.search import Report
 from ..reference import Reference, prepare
 from ..reference.verdict import summary
 
