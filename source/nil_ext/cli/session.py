@@ -35,6 +35,7 @@ from isaaclab_rl.rsl_rl import (
 
 from ..errors import InputError
 from ..perception.encoders import require_encoder
+from ..rl.algorithms import POLICY_ONLY
 from ..rl.imitation.states import state_names
 from ..rl.runners import OffPolicyRunner
 from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
@@ -121,13 +122,24 @@ def control_contract(env_cfg: ImitationEnvCfg) -> dict:
     }
 
 
-def require_fitting(path: Path, env_cfg: ImitationEnvCfg) -> None:
+def require_fitting(path: Path, env_cfg: ImitationEnvCfg, to_train: bool = False) -> None:
     """Hold a checkpoint against the settings, before a simulator starts.
 
+    Args:
+        path: the checkpoint.
+        env_cfg: the settings.
+        to_train: whether training is to go on from it.
+
     Raises:
-        InputError: When it cannot be read, or was trained for another robot, control rate or kind of action.
+        InputError: When it cannot be read, or was trained for another robot, control rate or kind of action, or is to
+            be trained and holds a policy alone.
     """
-    _require_same(path, read_checkpoint(path, "cpu").get("infos"), control_contract(env_cfg))
+    content = read_checkpoint(path, "cpu")
+    if to_train and content.get(POLICY_ONLY):
+        raise InputError(
+            f"Checkpoint '{path}' holds a policy to play, without its critics: train from a run's checkpoint, or anew."
+        )
+    _require_same(path, content.get("infos"), control_contract(env_cfg))
 
 
 def runner_settings(env: StreamVecEnv, agent_cfg: RslRlBaseRunnerCfg, trajectories: Trajectories | None = None) -> dict:

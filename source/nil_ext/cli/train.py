@@ -73,7 +73,7 @@ def run(argv: list[str]) -> int:
         find_checkpoint(args.checkpoint, agent_cfg.experiment_name, task, args.agent) if args.checkpoint else None
     )
     if checkpoint is not None:
-        require_fitting(checkpoint, env_cfg)
+        require_fitting(checkpoint, env_cfg, to_train=True)
     with (
         run_folder(agent_cfg.experiment_name, args.run_name or agent_cfg.run_name, args.run_timestamp) as log_dir,
         startup_screen(args, num_stages=2) as screen,

@@ -24,6 +24,9 @@ from .bro_learner import Batch, BroLearner
 _MOST_AT_ONCE = 64
 """Updates whose batches are drawn together: one look-up instead of many, without taking much memory."""
 
+POLICY_ONLY = "policy_only"
+"""Key of a checkpoint that holds nothing but the policy, to be played (``nil_ext.cli.ship`` writes such)."""
+
 
 class BRO:
     """Soft actor-critic with quantile critics, residual networks, an optimistic actor to explore with, and resets.
@@ -234,6 +237,9 @@ class BRO:
                 f"The checkpoint was trained for {loaded_dict.get('spaces', 'another algorithm')}, this task has"
                 f" {self._spaces()}; choose a checkpoint of the same robot and observations."
             )
+        if loaded_dict.get(POLICY_ONLY):
+            self.learner.load_policy(loaded_dict["actor_state_dict"])
+            return False
         self.learner.load_state_dict(loaded_dict, wanted, strict)
         if not wanted.get("iteration"):
             return False

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import torch
@@ -217,7 +218,7 @@ class BroLearner:
     def load_state_dict(self, state: dict, wanted: dict[str, bool], strict: bool = True) -> None:
         """Load the wanted parts: "actor", "critic" and "optimizer", which the duals belong to."""
         part_of = {"critic": "critic", "target": "critic", "duals": "optimizer"}
-        try:
+        with _other_sizes_refused():
             for name, module in self.modules.items():
                 if not wanted.get(part_of.get(name, "actor")):
                     continue
@@ -225,15 +226,17 @@ class BroLearner:
                     self.average.restart(self.actor.mlp)
                 else:
                     module.load_state_dict(state[f"{name}_state_dict"], strict=strict)
-        except RuntimeError as error:
-            raise InputError(
-                "The checkpoint's networks have other sizes than this run's; repeat the agent.* settings it was trained"
-                " with (params/agent.yaml beside it)."
-            ) from error
         if wanted.get("optimizer"):
             for name, optimizer in self.optimizers.items():
                 optimizer.load_state_dict(state["optimizer_state_dicts"][name])
         self._forget_captured()
+
+    def load_policy(self, state: dict) -> None:
+        """Load the actor alone, which is enough to act."""
+        with _other_sizes_refused():
+            self.actor.load_state_dict(state)
+        if self.average:
+            self.average.restart(self.actor.mlp)
 
     def _forget_captured(self) -> None:
         """Capture the update anew: the optimisers' moments lie elsewhere now."""
@@ -308,3 +311,15 @@ class BroLearner:
         average_([parameter.grad for parameter in parameters if parameter.grad is not None])
         optimizer.step()
         return loss.detach()
+
+
+@contextmanager
+def _other_sizes_refused() -> Iterator[None]:
+    """Within, weights of other shapes are bad input."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise InputError(
+            "The checkpoint's networks have other sizes than this run's; repeat the agent.* settings it was trained"
+            " with (params/agent.yaml beside it)."
+        ) from error

@@ -1,0 +1,115 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A policy that comes with a task: the part of a checkpoint that acts, and what is said about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensordict import TensorDict
+
+from nil_ext.cli import ship, train
+from nil_ext.cli.common import run_main
+from nil_ext.evaluation import Evaluation
+from nil_ext.evaluation.metrics import METRICS
+from nil_ext.rl.algorithms import BRO
+from nil_ext.rl.models import BroActor, BroCritic
+from nil_ext.rl.runners.checkpoint import read_checkpoint, write_checkpoint
+from nil_ext.rl.storage import ReplayRing
+
+TASK = "NIL-A1-Walk"
+OBS = TensorDict({"policy": torch.randn(5, 3)}, batch_size=[5])
+
+
+def make_bro(policy_average: float) -> BRO:
+    groups = {"actor": ["policy"], "critic": ["policy"]}
+    distribution = {"class_name": "nil_ext.rl.modules:TanhGaussian"}
+    actor = BroActor(OBS, groups, "actor", 2, [8, 8], obs_normalization=True, distribution_cfg=distribution)
+    critic = BroCritic(OBS, groups, "critic", 2, [8, 8], num_quantiles=4)
+    return BRO(actor, critic, ReplayRing({"policy": 3}, 2, 5, 8), warmup_transitions=0, policy_average=policy_average)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[BRO, Path, Path]:
+    """An agent whose average differs from its actor, its checkpoint, and an evaluation of that."""
+    torch.manual_seed(0)
+    alg = make_bro(0.5)
+    alg.actor.obs_normalizer.train().update(torch.randn(100, 3) * 3.0 + 1.0)
+    for weight in alg.learner.average.network.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    path = tmp_path / "run" / "model_3.pt"
+    infos = {"task": TASK, "reward": "tracking"}
+    write_checkpoint({"version": 1, "iter": 3, "seconds": 90.0, "infos": infos, **alg.save()}, path)
+    return alg, path, write_evaluation(tmp_path / "evaluation", path)
+
+
+def write_evaluation(folder: Path, checkpoint: Path, reference: str = "embedded") -> Path:
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    about = {
+        "task": TASK,
+        "seed": 0,
+        "episodes": 2,
+        "commit": "abc",
+        "reference": {"path": reference, "source": "sketch", "digest": "d" * 64, "is the run's own": True},
+        "checkpoints": [{"path": str(checkpoint), "sha256": digest, "trained by commit": None}],
+    }
+    values = {name: np.full(2, np.nan) for name in METRICS} | {"forward_speed": np.array([0.25, 0.75])}
+    Evaluation("run", about, {"policy": [values], "standing": [values]}).write(folder)
+    return folder
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr("sys.argv", ["ship", *map(str, arguments)])
+    return run_main(ship.run)
+
+
+def test_what_is_shipped_acts_as_the_averaged_policy(monkeypatch, trained, tmp_path: Path):
+    alg, checkpoint, evaluation = trained
+    arguments = ("--checkpoint", checkpoint, "--evaluation", evaluation, "--command", "train it")
+    assert not call(monkeypatch, *arguments, "--output", tmp_path / "policies")
+    folder = tmp_path / "policies" / TASK
+    alg.eval_mode()
+    wanted = alg.get_policy()(OBS)
+    for average in (0.0, 0.1):
+        other = make_bro(average)
+        assert not other.load(read_checkpoint(folder / "policy.pt", "cpu"))
+        other.eval_mode()
+        assert torch.equal(other.get_policy()(OBS), wanted)
+    assert not torch.equal(alg.actor(OBS), wanted)
+    assert (folder / "policy.pt").stat().st_size < checkpoint.stat().st_size / 2
+
+    about = json.loads((folder / "manifest.json").read_text())
+    assert about["trained"]["command"] == "train it"
+    assert (about["trained"]["reward"], about["trained"]["minutes"]) == ("tracking", 1.5)
+    assert about["evaluated"]["policy"] == {"forward_speed": {"mean": 0.5, "ci95": [0.25, 0.75]}}
+
+    # it can be played, not trained
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["train.py"])
+    with pytest.raises(Exception, match="holds a policy to play, without its critics"):
+        train.run(["--task", TASK, "--device", "cpu", "presets=cpu", "--checkpoint", str(folder / "policy.pt")])
+
+
+def test_a_policy_of_somebody_s_clip_or_an_evaluation_of_another_is_refused(
+    monkeypatch, trained, tmp_path: Path, capsys
+):
+    _, checkpoint, evaluation = trained
+    arguments = ("--command", "train it", "--output", tmp_path / "policies")
+    clip = write_evaluation(tmp_path / "clip", checkpoint, "/somewhere/clip.mp4")
+    assert call(monkeypatch, "--checkpoint", checkpoint, "--evaluation", clip, *arguments) == 2
+    assert "learned from '/somewhere/clip.mp4' and holds codes of it" in capsys.readouterr().err
+    other = checkpoint.with_name("model_4.pt")
+    write_checkpoint(read_checkpoint(checkpoint) | {"iter": 4}, other)
+    assert call(monkeypatch, "--checkpoint", other, "--evaluation", evaluation, *arguments) == 2
+    assert "is not of this checkpoint alone" in capsys.readouterr().err
+    ppo = checkpoint.with_name("model_5.pt")
+    write_checkpoint({"model_state_dict": {}}, ppo)
+    assert call(monkeypatch, "--checkpoint", ppo, "--evaluation", evaluation, *arguments) == 2
+    assert "holds no policy of BRO" in capsys.readouterr().err
+    assert not (tmp_path / "policies").exists()
