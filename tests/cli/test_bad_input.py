@@ -56,7 +56,7 @@ def test_train_refuses(refuse, arguments: list[str], message: str):
 
 
 def test_play_and_generate_refuse_alike(refuse, tmp_path: Path):
-    assert "no run of NIL-H1-Walk" in refuse(play.run, "--task", TASK)
+    assert "no run of NIL-H1-Walk" in refuse(play.run, "--task", TASK, "--checkpoint", "latest")
     assert "leaves nothing" in refuse(play.run, "--task", TASK, "--num_envs", -1)
     assert "--duration 0: give a length above 0 s." in refuse(generate.run, "--task", TASK, "--duration", 0)
     assert "exists already: name a folder with --output" in refuse(generate.run, "--task", TASK)

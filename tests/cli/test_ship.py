@@ -14,14 +14,18 @@ import pytest
 import torch
 from tensordict import TensorDict
 
+from isaaclab_tasks.utils import resolve_task_config
+
 from nil_ext.cli import ship, train
 from nil_ext.cli.common import run_main
+from nil_ext.cli.session import require_fitting
 from nil_ext.evaluation import Evaluation
 from nil_ext.evaluation.metrics import METRICS
 from nil_ext.rl.algorithms import BRO
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.runners.checkpoint import read_checkpoint, write_checkpoint
 from nil_ext.rl.storage import ReplayRing
+from nil_ext.tasks.embedded import embedded_reference
 
 TASK = "NIL-A1-Walk"
 OBS = TensorDict({"policy": torch.randn(5, 3)}, batch_size=[5])
@@ -113,3 +117,21 @@ def test_a_policy_of_somebody_s_clip_or_an_evaluation_of_another_is_refused(
     assert call(monkeypatch, "--checkpoint", ppo, "--evaluation", evaluation, *arguments) == 2
     assert "holds no policy of BRO" in capsys.readouterr().err
     assert not (tmp_path / "policies").exists()
+
+
+SHIPPED = sorted(path.name for path in (ship.ASSETS / "policies").iterdir())
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_what_has_come_with_a_task_fits_it_as_it_is_now(task: str):
+    """Its robot, joints, control rate and kind of action, and the reference it learned from."""
+    env_cfg, _ = resolve_task_config(task, "bro_cfg_entry_point", overrides=["presets=cpu"])
+    policy = ship.ASSETS / "policies" / task / "policy.pt"
+    require_fitting(policy, env_cfg)
+    content = read_checkpoint(policy, "cpu")
+    assert content["infos"]["task"] == task and content["policy_only"]
+    assert policy.stat().st_size < 0.5e6
+    about = json.loads(policy.with_name("manifest.json").read_text())
+    assert (about["task"], about["reference"]) == (task, embedded_reference(task).digest)
+    assert about["trained"]["environment_steps"] == content["transitions"]
+    assert about["evaluated"]["policy"]["survival"]["mean"] > 0.85

@@ -152,8 +152,13 @@ def runner_settings(env: StreamVecEnv, agent_cfg: RslRlBaseRunnerCfg, trajectori
     return settings
 
 
-def load_checkpoint(session: Session, path: Path) -> None:
+def load_checkpoint(session: Session, path: Path, to_train: bool = False) -> None:
     """Load a checkpoint and hold it against the environment.
+
+    Args:
+        session: the environment with its runner.
+        path: the checkpoint.
+        to_train: whether training is to go on from it.
 
     Raises:
         InputError: When it was trained for another robot, other observations, another control rate or kind of action.
@@ -165,7 +170,7 @@ def load_checkpoint(session: Session, path: Path) -> None:
         raise InputError(f"Checkpoint '{path}' does not fit this task: {str(error).splitlines()[0]}") from error
     _require_same(path, theirs, mine)
     learned_from, reward = (theirs or {}).get("reward", IMITATION), session.runner.infos.get("reward", IMITATION)
-    if learned_from != reward and isinstance(session.runner, OffPolicyRunner):
+    if to_train and learned_from != reward and isinstance(session.runner, OffPolicyRunner):
         session.runner.leave_replay(f"The checkpoint learned from the {learned_from} reward, this run from {reward}")
 
 

@@ -43,7 +43,7 @@ def policy_alone(checkpoint: dict) -> dict:
     return {**kept, POLICY_ONLY: True, "actor_state_dict": actor}
 
 
-def manifest(checkpoint: dict, digest: str, evaluation: Evaluation, command: str) -> dict:
+def manifest(checkpoint: dict, digest: str, evaluation: Evaluation, command: str, commit: str | None = None) -> dict:
     """What is known about a policy, for the file beside it.
 
     Args:
@@ -51,6 +51,7 @@ def manifest(checkpoint: dict, digest: str, evaluation: Evaluation, command: str
         digest: SHA-256 of its file.
         evaluation: what ``scripts/evaluate.py`` found of it.
         command: how it was trained.
+        commit: of the code that trained it; as the run recorded it if None.
 
     Raises:
         InputError: When the evaluation is of another checkpoint, or of a reference that did not come with the task.
@@ -80,7 +81,7 @@ def manifest(checkpoint: dict, digest: str, evaluation: Evaluation, command: str
         "trained": {
             "date": datetime.date.today().isoformat(),
             "command": command,
-            "commit": judged[0]["trained by commit"] or about["commit"],
+            "commit": commit or judged[0]["trained by commit"] or about["commit"],
             "reward": (checkpoint["infos"] or {}).get("reward", "imitation"),
             "environment_steps": checkpoint["transitions"],
             "updates": checkpoint["gradient_steps"],
@@ -101,12 +102,13 @@ def run(argv: list[str]) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="model_<iteration>.pt of a run.")
     parser.add_argument("--evaluation", type=Path, required=True, help="Folder that evaluate.py wrote of it.")
     parser.add_argument("--command", required=True, help="How it was trained, for the manifest.")
+    parser.add_argument("--commit", help="Of the code that trained it, where the run did not record it.")
     parser.add_argument("--output", type=Path, default=ASSETS / "policies", help="Where to. Default: assets/policies.")
     args = parser.parse_args(argv)
     checkpoint = read_checkpoint(args.checkpoint, "cpu")
     policy = policy_alone(checkpoint)
     digest = hashlib.sha256(args.checkpoint.read_bytes()).hexdigest()
-    about = manifest(checkpoint, digest, Evaluation.read(args.evaluation), args.command)
+    about = manifest(checkpoint, digest, Evaluation.read(args.evaluation), args.command, args.commit)
     folder = args.output / about["task"]
     write_checkpoint(policy, folder / "policy.pt")
     with whole_file(folder / "manifest.json") as file:

@@ -82,7 +82,7 @@ def run(argv: list[str]) -> int:
         screen.stage("Launching simulation")
         with open_session(args, env_cfg, agent_cfg, log_dir, trajectories) as session:
             if checkpoint is not None:
-                load_checkpoint(session, checkpoint)
+                load_checkpoint(session, checkpoint, to_train=True)
             source = reference.meta["source"]["kind"]
             encoder = session.reference.similarity.encoder.manifest()
             about = {
