@@ -157,9 +157,9 @@ def test_resume_goes_on_where_the_run_stopped(trained: SimpleNamespace, interrup
 
 
 def test_play_films_and_exports(scripts, trained: SimpleNamespace, interrupted: SimpleNamespace):
-    done = scripts.run("play.py", "--num_envs", 2, "env.episode_length_s=1.0", cwd=trained.cwd)
+    done = scripts.run("play.py", "--checkpoint", "latest", "--num_envs", 2, "env.episode_length_s=1.0", cwd=trained.cwd)
     [checkpoint] = interrupted.folder.glob("model_[0-9]*.pt")
-    assert f"[nil_ext] Checkpoint: {checkpoint}" in done.stdout  # the latest
+    assert f"[nil_ext] Checkpoint: {checkpoint}" in done.stdout
     frames, _ = decode_video(interrupted.folder / "videos" / "play" / f"{checkpoint.stem}.mp4", max_side=768)
     assert frames.shape[1:] == (256, 768, 3)
     numbers = json.loads((interrupted.folder / "videos" / "play" / f"{checkpoint.stem}.json").read_text())
