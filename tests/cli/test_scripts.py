@@ -157,7 +157,8 @@ def test_resume_goes_on_where_the_run_stopped(trained: SimpleNamespace, interrup
 
 
 def test_play_films_and_exports(scripts, trained: SimpleNamespace, interrupted: SimpleNamespace):
-    done = scripts.run("play.py", "--checkpoint", "latest", "--num_envs", 2, "env.episode_length_s=1.0", cwd=trained.cwd)
+    settings = ("--num_envs", 2, "env.episode_length_s=1.0")
+    done = scripts.run("play.py", "--checkpoint", "latest", *settings, cwd=trained.cwd)
     [checkpoint] = interrupted.folder.glob("model_[0-9]*.pt")
     assert f"[nil_ext] Checkpoint: {checkpoint}" in done.stdout
     frames, _ = decode_video(interrupted.folder / "videos" / "play" / f"{checkpoint.stem}.mp4", max_side=768)
