@@ -3,7 +3,7 @@
 
 """Train BRO on a task of the DeepMind Control Suite and hold its returns against the authors' curves.
 
-No test: a run takes an hour. dm_control needs a MuJoCo of its own, so it lives in an environment beside the project's,
+No test: a run takes hours. dm_control needs a MuJoCo of its own, so it lives in an environment beside the project's,
 from which it sees all else (docs/agent.md has the commands).
 """
 
@@ -32,11 +32,11 @@ EVALUATION_EVERY = 25_000
 EVALUATION_EPISODES = 5
 """Episodes of one evaluation (the authors')."""
 
-RESET_STEPS = {10: (15_001, 50_001), 2: (15_001,)}
-"""Environment steps of the authors' resets up to 250k steps, by updates per step."""
+METHODS = {10: "BRO", 2: "BRO_fast"}
+"""The curves' names, by updates per step."""
 
-WARM_UP = 2500
-"""Steps before the first update (the authors')."""
+FAST_RESET_STEP = 15_001
+"""Environment step of BRO-fast's only reset (the authors')."""
 
 
 class ControlSuite(VecEnv):
@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", help="As the curves name it: cheetah-run, walker-run, ...")
     parser.add_argument("curves", type=Path, help="JSON of published curves (shared/golden/README.md).")
-    parser.add_argument("--updates_per_step", type=int, choices=sorted(RESET_STEPS), default=2, help="2: BRO-fast.")
+    parser.add_argument("--updates_per_step", type=int, choices=sorted(METHODS), default=2, help="2: BRO-fast.")
     parser.add_argument("--steps", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -96,12 +96,12 @@ def main() -> None:
     domain, task = args.task.split("-", 1)
 
     cfg = handle_deprecated_rsl_rl_cfg(BroReferenceRunnerCfg(), version("rsl-rl-lib")).to_dict()
-    cfg["algorithm"]["updates_per_step"] = args.updates_per_step
-    cfg["algorithm"]["reset_updates"] = [
-        args.updates_per_step * (s - WARM_UP) for s in RESET_STEPS[args.updates_per_step]
-    ]
+    algorithm = cfg["algorithm"]
+    if args.updates_per_step != algorithm["updates_per_step"]:
+        algorithm["updates_per_step"] = args.updates_per_step
+        algorithm["reset_updates"] = [args.updates_per_step * (FAST_RESET_STEP - algorithm["warmup_transitions"])]
     cfg["log_interval"] = 10**9
-    method = "BRO" if args.updates_per_step == 10 else "BRO_fast"
+    method = METHODS[args.updates_per_step]
     published = json.loads(args.curves.read_text())["curves"][method][args.task]
     runner = OffPolicyRunner(ControlSuite(domain, task, args.seed), cfg, None, "cpu")
 

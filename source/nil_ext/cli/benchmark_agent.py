@@ -117,17 +117,16 @@ def update_table(preset: str = "cpu", repeats: int = 20, device: torch.device | 
             continue
         torch.manual_seed(seed)
         alg = _agent(preset, settings, device)
-        rows, obs, actions = alg.batch_size, (alg.batch_size, H1_OBSERVATIONS), (alg.batch_size, H1_ACTIONS)
-        states = [torch.randn(obs, device=device) for _ in range(4)]
-        actions = torch.rand(actions, device=device) * 2.0 - 1.0
+        rows = alg.batch_size
+        states = torch.randn(4, rows, H1_OBSERVATIONS, device=device)
+        actions = torch.rand(rows, H1_ACTIONS, device=device) * 2.0 - 1.0
         discounts = torch.full((rows,), alg.gamma, device=device)
         batch = Batch(*states[:2], actions, torch.randn(rows, device=device), discounts, *states[2:])
         noise = torch.randn(3, rows, H1_ACTIONS, device=device)
-        times = [
-            _seconds(lambda a=alg, b=batch, n=noise: a.learner.step(b, n), device)
-            for _ in range(repeats + _SETTLING_UPDATES)
-        ]
-        milliseconds = 1e3 * statistics.median(times[_SETTLING_UPDATES:])
+        step = partial(alg.learner.step, batch, noise)
+        for _ in range(_SETTLING_UPDATES):
+            step()
+        milliseconds = 1e3 * statistics.median(_seconds(step, device) for _ in range(repeats))
         baseline = baseline or milliseconds
         lines.append(f"| {mode} | {milliseconds:.2f} | {baseline / milliseconds:.2f} |")
     return "\n".join(lines)

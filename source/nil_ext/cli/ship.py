@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import hashlib
 import json
 from pathlib import Path
 
@@ -21,7 +20,9 @@ from ..files import whole_file
 from ..rl.algorithms import POLICY_ONLY
 from ..rl.runners.checkpoint import read_checkpoint, write_checkpoint
 from ..tasks.embedded import ASSETS
+from ..tasks.walk.register import IMITATION
 from .common import run_main
+from .provenance import file_hash
 
 _KEPT = ("version", "iter", "infos", "spaces", "transitions", "gradient_steps", "seconds")
 """What a policy still says about its training."""
@@ -82,7 +83,7 @@ def manifest(checkpoint: dict, digest: str, evaluation: Evaluation, command: str
             "date": datetime.date.today().isoformat(),
             "command": command,
             "commit": commit or judged[0]["trained by commit"] or about["commit"],
-            "reward": (checkpoint["infos"] or {}).get("reward", "imitation"),
+            "reward": (checkpoint["infos"] or {}).get("reward", IMITATION),
             "environment_steps": checkpoint["transitions"],
             "updates": checkpoint["gradient_steps"],
             "minutes": round(checkpoint["seconds"] / 60.0, 2),
@@ -107,8 +108,8 @@ def run(argv: list[str]) -> None:
     args = parser.parse_args(argv)
     checkpoint = read_checkpoint(args.checkpoint, "cpu")
     policy = policy_alone(checkpoint)
-    digest = hashlib.sha256(args.checkpoint.read_bytes()).hexdigest()
-    about = manifest(checkpoint, digest, Evaluation.read(args.evaluation), args.command, args.commit)
+    evaluation = Evaluation.read(args.evaluation)
+    about = manifest(checkpoint, file_hash(args.checkpoint), evaluation, args.command, args.commit)
     folder = args.output / about["task"]
     write_checkpoint(policy, folder / "policy.pt")
     with whole_file(folder / "manifest.json") as file:

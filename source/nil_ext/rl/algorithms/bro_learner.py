@@ -148,12 +148,12 @@ class BroLearner:
         """
         self.actor.distribution.update(self.actor.mlp(latent))
         mean, std = self.actor.distribution.params
-        index = torch.arange(len(mean), device=mean.device)[:, None]
-        low, high = self.exploration_scale
-        if (low, high) != (1.0, 1.0):
+        if self.exploration_scale != (1.0, 1.0):
+            low, high = self.exploration_scale
+            index = torch.arange(len(mean), device=mean.device)[:, None]
             std = std * (low + (high - low) * (index * _GOLDEN_RATIO).frac())
         if self.optimistic:
-            chosen = index < round(self.optimistic_share * len(mean))
+            chosen = torch.arange(len(mean), device=mean.device)[:, None] < round(self.optimistic_share * len(mean))
             mean = torch.where(chosen, mean + self.optimistic_actor(latent, mean), mean)
             std = torch.where(chosen, self.std_multiplier * std, std)
         return torch.tanh(mean + std * torch.randn_like(mean))

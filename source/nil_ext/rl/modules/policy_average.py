@@ -16,9 +16,10 @@ class PolicyAverage(nn.Module):
     """The mean of a policy's weights over the newest part of its training.
 
     The newest weights of an off-policy actor chase critics that move: how well they do changes from one minute to the
-    next, which an average of weights evens out (Nikishin et al. 2018, "Improving Stability in Deep Reinforcement
-    Learning with Weight Averaging"). The window grows with training, so that it fits four minutes and a day: after n
-    updates the newest weights count 1 / (share * n), which is polynomial-decay averaging (Shamir & Zhang 2013).
+    next, which an average of weights is to even out (Nikishin et al. 2018, "Improving Stability in Deep Reinforcement
+    Learning with Weight Averaging"). An H1's walked faster so, and fell as often (docs/results). The window grows with
+    training, so that it fits four minutes and a day: after n updates the newest weights count 1 / (share * n), which is
+    polynomial-decay averaging (Shamir & Zhang 2013).
     """
 
     count: torch.Tensor
