@@ -17,31 +17,12 @@ from pathlib import Path
 from ..errors import InputError
 from ..evaluation import Evaluation
 from ..files import whole_file
-from ..rl.algorithms import POLICY_ONLY
+from ..rl.algorithms import policy_alone
 from ..rl.runners.checkpoint import read_checkpoint, write_checkpoint
 from ..tasks.embedded import ASSETS
 from ..tasks.walk.register import IMITATION
 from .common import run_main
 from .provenance import file_hash
-
-_KEPT = ("version", "iter", "infos", "spaces", "transitions", "gradient_steps", "seconds")
-"""What a policy still says about its training."""
-
-
-def policy_alone(checkpoint: dict) -> dict:
-    """The part of a checkpoint of BRO that acts: the actor, with the averaged weights where there are some.
-
-    Raises:
-        InputError: When there is no such actor in it.
-    """
-    if "actor_state_dict" not in checkpoint or "spaces" not in checkpoint:
-        raise InputError("The checkpoint holds no policy of BRO: only those can be shipped.")
-    actor = dict(checkpoint["actor_state_dict"])
-    for name, weight in checkpoint.get("average_state_dict", {}).items():
-        if name.startswith("network."):
-            actor[name.replace("network.", "mlp.", 1)] = weight
-    kept = {key: checkpoint[key] for key in _KEPT if key in checkpoint}
-    return {**kept, POLICY_ONLY: True, "actor_state_dict": actor}
 
 
 def manifest(checkpoint: dict, digest: str, evaluation: Evaluation, command: str, commit: str | None = None) -> dict:

@@ -3,7 +3,7 @@
 
 """Learning algorithms written to rsl_rl's algorithm contract."""
 
-from .bro import BRO, POLICY_ONLY
+from .bro import BRO, POLICY_ONLY, policy_alone
 from .bro_learner import Batch, BroLearner
 
-__all__ = ["BRO", "POLICY_ONLY", "Batch", "BroLearner"]
+__all__ = ["BRO", "POLICY_ONLY", "Batch", "BroLearner", "policy_alone"]

@@ -17,6 +17,7 @@ from tensordict import TensorDict
 from nil_ext.errors import InputError
 from nil_ext.rl.distributed import world_size
 from nil_ext.rl.models import BroActor, BroCritic
+from nil_ext.rl.modules import PolicyAverage
 from nil_ext.rl.storage import ReplayRing, Transitions
 
 from .bro_learner import Batch, BroLearner
@@ -25,7 +26,23 @@ _MOST_AT_ONCE = 64
 """Updates whose batches are drawn together: one look-up instead of many, without taking much memory."""
 
 POLICY_ONLY = "policy_only"
-"""Key of a checkpoint that holds nothing but the policy, to be played (``nil_ext.cli.ship`` writes such)."""
+"""Key of a checkpoint that holds nothing but the policy, to be played; see :func:`policy_alone`."""
+
+_KEPT = ("version", "iter", "infos", "spaces", "transitions", "gradient_steps", "seconds")
+"""What such a checkpoint still says about the training."""
+
+
+def policy_alone(checkpoint: dict) -> dict:
+    """Return the part of a checkpoint of BRO that acts: the actor, with the averaged weights where there are some.
+
+    Raises:
+        InputError: When there is no such actor in it.
+    """
+    if "actor_state_dict" not in checkpoint or "spaces" not in checkpoint:
+        raise InputError("The checkpoint holds no policy of BRO: only those can be shipped.")
+    actor = PolicyAverage.in_place_of(checkpoint["actor_state_dict"], checkpoint.get("average_state_dict", {}))
+    kept = {key: checkpoint[key] for key in _KEPT if key in checkpoint}
+    return {**kept, POLICY_ONLY: True, "actor_state_dict": actor}
 
 
 class BRO:

@@ -44,6 +44,13 @@ class PolicyAverage(nn.Module):
         averaged.distribution = policy.distribution
         return averaged
 
+    @staticmethod
+    def in_place_of(policy: dict[str, torch.Tensor], average: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the state of a policy with the weights of the state of its average, which is no longer needed then."""
+        own, averaged = "mlp.", "network."
+        weights = {own + name.removeprefix(averaged): w for name, w in average.items() if name.startswith(averaged)}
+        return policy | weights
+
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """Take in the weights of one more update."""
