@@ -30,6 +30,7 @@ SMALL = (
     "agent.algorithm.updates_per_step=0.5",
     "agent.algorithm.batch_size=64",
     "agent.log_interval=1",
+    "env.tracking_steps=40",
 )
 ITERATIONS = 4
 STEPS = 4 * 20
@@ -55,6 +56,8 @@ def trained(scripts, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespac
 def test_train_says_what_it_does_and_where_everything_is(trained: SimpleNamespace):
     assert "[nil_ext] No CUDA device: running the 'cpu' profile" in trained.out or torch.cuda.is_available()
     assert "[nil_ext] Reference: sketch, 4.00 s at 50 Hz" in trained.out
+    assert "[nil_ext] The first 40 steps follow the reference's joint angles, without filming" in trained.out
+    assert trained.out.count("Another reward counts from here on: the replay begins anew") == 1
     assert f"[nil_ext] Logs: {trained.folder}" in trained.out
     assert f"[nil_ext] Video: {trained.folder / 'evaluation' / 'final.mp4'}" in trained.out
     assert f"play.py --task {TASK} --checkpoint {trained.folder}" in trained.out
@@ -89,8 +92,12 @@ def test_scalars_are_logged_by_name(trained: SimpleNamespace):
     assert {f"Metrics/reference/{name}" for name in metrics} <= tags
     assert {"Episode_Termination/fall", "Perf/total_fps", "Train/env_steps"} <= tags
     assert [event.value for event in events.Scalars("Train/env_steps")] == [STEPS * (i + 1) for i in range(ITERATIONS)]
-    # half an update per step, but for the 16 steps of the warm-up
-    assert events.Scalars("Train/gradient_steps")[-1].value == pytest.approx(0.5 * (80 - 16), abs=1)
+    # half an update per step, but for the 16 steps of the warm-up, and as many after the replay began anew
+    assert events.Scalars("Train/gradient_steps")[-1].value == pytest.approx(0.5 * (80 - 16 - 16), abs=1)
+    following = [event.value for event in events.Scalars("Curriculum/tracking_first")]
+    assert (following[0], following[-1]) == (1.0, 0.0)
+    iou = [event.value for event in events.Scalars("Episode_Reward/mask_iou")]
+    assert iou[0] == 0.0 and iou[-1] > 0.0
     assert any(tag.startswith("Loss/") for tag in tags)
 
 
@@ -136,6 +143,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(trained: SimpleNamespace, interrupte
     assert remedy in interrupted.out
     assert len(list(interrupted.folder.glob("model_[0-9]*.pt"))) == 1
     assert "Traceback" not in interrupted.err
+    assert "the replay begins anew" not in interrupted.out  # the video counts from its first step on
 
 
 def test_resume_goes_on_where_the_run_stopped(trained: SimpleNamespace, interrupted: SimpleNamespace):

@@ -186,7 +186,7 @@ def test_a_run_with_another_reward_leaves_the_replay_behind(point_mass, train_cf
     assert other.alg.gradient_steps == runner.alg.gradient_steps
 
 
-def test_a_run_with_other_weights_keeps_the_replay_and_weighs_it_anew(point_mass, train_cfg, tmp_path):
+def test_a_run_with_other_weights_keeps_the_replay_and_weighs_it_anew(point_mass, train_cfg, tmp_path, capsys):
     class Streams(type(point_mass)):
         """The point mass, whose reward is told as a stream of its own beside one that is always 1."""
 
@@ -215,6 +215,47 @@ def test_a_run_with_other_weights_keeps_the_replay_and_weighs_it_anew(point_mass
         near, alive = runner.alg.replay._steps["rewards"][0, 0].tolist()
         expected = env.reward_weights["near"] * near + env.reward_weights["alive"] * alive
         assert resumed.alg.replay.gather(*first).rewards.item() == pytest.approx(expected)
+    resumed.save(str(tmp_path / "model_61.pt"))  # by the other weights, of which one is 0
+    late = OffPolicyRunner(same, copy.deepcopy(train_cfg))
+    late.load(str(tmp_path / "model_61.pt"))
+    late._go_on_from_loaded()
+    assert len(late.alg.replay) == 0
+    assert "does not know alive, which did not count then and does now" in capsys.readouterr().out
+
+
+def test_where_another_reward_begins_to_count_the_replay_and_the_best_return_begin_anew(
+    point_mass, train_cfg, tmp_path, capsys
+):
+    class Late(type(point_mass)):
+        """The point mass, which is paid ten times as much for nothing at first, and then for standing at its goal."""
+
+        reward_streams, change_at = ("near", "alive"), 20 * 5
+
+        @property
+        def reward_weights(self):
+            return {"near": 0.0, "alive": 10.0} if self.num_steps <= self.change_at else {"near": 1.0, "alive": 0.0}
+
+        def step(self, actions):
+            obs, near, dones, extras = super().step(actions)
+            weights = torch.tensor(list(self.reward_weights.values()))
+            extras["reward_streams"] = torch.stack([near, torch.ones_like(near)], dim=1) * (weights > 0.0)
+            extras["reward_weights"] = weights
+            extras["replay_outdated"] = self.num_steps == self.change_at + 1
+            return obs, extras["reward_streams"] @ weights, dones, extras
+
+    runner = OffPolicyRunner(Late(), train_cfg, log_dir=str(tmp_path))
+    runner.learn(20)
+    assert len(runner.alg.replay) == 20 * 5 * 16 and runner.best_return > 100.0
+    updates = runner.alg.gradient_steps
+    runner.learn(4)
+    assert "the replay begins anew" in capsys.readouterr().out
+    assert len(runner.alg.replay) == (4 * 5 - 1) * 16  # but for the step that told
+    assert runner.alg.gradient_steps == updates  # 304 of the 320 transitions that it waits for
+    runner.learn(20)
+    rewards = runner.alg.replay._steps["rewards"][: runner.alg.replay.count]
+    assert (rewards[..., 0] > 0.0).all() and not rewards[..., 1].any()
+    assert runner.alg.gradient_steps > updates
+    assert 0.0 < runner.best_return < 26.0  # 25 steps an episode, worth 1 at most
 
 
 def test_exports_equal_the_policy(point_mass, train_cfg, tmp_path):

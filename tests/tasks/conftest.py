@@ -17,6 +17,7 @@ from isaaclab.app import launch_simulation
 from isaaclab_tasks.utils import resolve_task_config
 
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
+from nil_ext.tasks.imitation_env_cfg import ImitationEnvCfg
 from nil_ext.tasks.stream_vec_env import StreamVecEnv
 from nil_ext.tasks.walk.register import IMITATION
 
@@ -27,10 +28,16 @@ OpenEnv = Callable[..., AbstractContextManager[StreamVecEnv]]
 
 @contextlib.contextmanager
 def _open(
-    *overrides: str, num_envs: int = 4, size: int = 64, task: str = TASK, reward: str = IMITATION
+    *overrides: str,
+    num_envs: int = 4,
+    size: int = 64,
+    task: str = TASK,
+    reward: str = IMITATION,
+    change: Callable[[ImitationEnvCfg], None] = lambda cfg: None,
 ) -> Iterator[StreamVecEnv]:
     gym.spec(task).kwargs["reward"] = reward  # a command that another test ran in this process leaves its own
     env_cfg, _ = resolve_task_config(task, "bro_cfg_entry_point", overrides=list(overrides))
+    change(env_cfg)
     env_cfg.seed = 0
     env_cfg.sim.device = "cpu"
     env_cfg.scene.num_envs = num_envs
@@ -46,7 +53,7 @@ def _open(
 
 @pytest.fixture(scope="session")
 def open_env() -> OpenEnv:
-    """``open_env(*overrides, num_envs=4, size=64, task="NIL-H1-Walk", reward=IMITATION)``: a task, in a context."""
+    """``open_env(*overrides, num_envs=4, size=64, task="NIL-H1-Walk", reward=IMITATION, change=...)``: in a context."""
     return _open
 
 

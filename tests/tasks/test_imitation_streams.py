@@ -196,9 +196,10 @@ def test_reward_streams_are_told_unweighted_and_add_up(env, monkeypatch):
     assert set(env.reward_streams) == {name for name, weight in env.reward_weights.items() if weight}
     mask = manager.get_term_cfg("mask_iou")
     try:
-        for weight in (1.0, 2.5, 0.0):
+        for weight, outdated in ((1.0, False), (2.5, False), (0.0, False), (1.0, True), (1.0, False)):
             mask.weight = weight
             _, rewards, _, extras = env.step(torch.full((2, env.num_actions), 0.1))
+            assert extras["replay_outdated"] is outdated  # after weight 0: what it would have been is not known
             streams, weights = extras["reward_streams"], extras["reward_weights"]
             assert weights[env.reward_streams.index("mask_iou")] == pytest.approx(weight * 0.04)  # a step of 25 Hz
             torch.testing.assert_close(streams @ weights, rewards)

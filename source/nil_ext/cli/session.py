@@ -172,6 +172,10 @@ def load_checkpoint(session: Session, path: Path, to_train: bool = False) -> Non
     learned_from, reward = (theirs or {}).get("reward", IMITATION), session.runner.infos.get("reward", IMITATION)
     if to_train and learned_from != reward and isinstance(session.runner, OffPolicyRunner):
         session.runner.leave_replay(f"The checkpoint learned from the {learned_from} reward, this run from {reward}")
+    if to_train:  # what changes in the course of training goes on from where it was
+        env = session.env.unwrapped
+        env.common_step_counter = session.runner.current_learning_iteration * session.runner.cfg["num_steps_per_env"]
+        env.curriculum_manager.compute()
 
 
 def _require_same(path: Path, theirs: dict | None, mine: dict) -> None:

@@ -69,6 +69,14 @@ def run(argv: list[str]) -> int:
     trajectories = _trajectories(args, env_cfg, agent_cfg)
     reference = load_reference(env_cfg.commands.reference, LiftWatch())
     print(f"[nil_ext] Reference: {describe(reference)}")
+    if env_cfg.tracking_steps > 0 and env_cfg.imitates_video and reference.motion is not None:
+        if args.distributed:  # a curriculum is looked at when an episode ends, which each process does in its own time
+            raise InputError("env.tracking_steps is for a single process: set it to 0 with --num_gpus.")
+        env_cfg.begin_with_tracking()
+        print(
+            f"[nil_ext] The first {env_cfg.tracking_steps} steps follow the reference's joint angles, without filming, "
+            "the others its video (env.tracking_steps=0: the video alone)."
+        )
     checkpoint = (
         find_checkpoint(args.checkpoint, agent_cfg.experiment_name, task, args.agent) if args.checkpoint else None
     )

@@ -18,14 +18,16 @@ class StreamVecEnv(RslRlVecEnvWrapper):
 
     ``extras["reward_streams"]`` (N, K) are the unweighted values in the order of :attr:`reward_streams`,
     ``extras["reward_weights"]`` (K,) what they count in the reward of a step: the weight times the step [s]. Weights
-    may change at any time (Isaac Lab's curriculum terms do that). Terms of weight 0 are not computed and are left out.
+    may change at any time (Isaac Lab's curriculum terms do that). Terms of weight 0 are not computed: those that the
+    settings give weight 0 are left out, and of a term that had weight 0 for a while and has another now the earlier
+    values are not known; ``extras["replay_outdated"]`` is true in the first step in which it counts.
     """
 
     def __init__(self, env: gym.Env, clip_actions: float | None = None) -> None:
         """Wrap an environment; see Isaac Lab's class for the arguments."""
+        self._manager = env.unwrapped.reward_manager
+        weights = self.reward_weights  # the settings': upstream's class resets, which is when a curriculum changes them
         super().__init__(env, clip_actions=clip_actions)
-        self._manager = self.unwrapped.reward_manager
-        weights = self.reward_weights
         self.reward_streams = tuple(name for name, weight in weights.items() if weight)
         """Names of the streams."""
         columns = [list(weights).index(name) for name in self.reward_streams]
@@ -41,16 +43,19 @@ class StreamVecEnv(RslRlVecEnvWrapper):
         """Step, and tell the streams.
 
         Raises:
-            InputError: When a term had weight 0 at first and has another now: what it would have been is not known.
+            InputError: When a term had weight 0 in the settings and has another now: it is no stream.
         """
         weights = self.reward_weights  # before the step: a curriculum changes them after its rewards are computed
+        outdated = False
         if weights != self._known:  # rarely: a tensor made each step would be copied to the device each step
+            outdated = any(weight and not self._known.get(name, weight) for name, weight in weights.items())
             self._know(weights)
         obs, rewards, dones, extras = super().step(actions)
         # the manager has no public access but one environment at a time, on the host
         weighted = self._manager._step_reward[:, self._columns]
         extras["reward_streams"] = weighted / self._divisor
         extras["reward_weights"] = self._step_weights
+        extras["replay_outdated"] = outdated
         return obs, rewards, dones, extras
 
     def _know(self, weights: dict[str, float]) -> None:

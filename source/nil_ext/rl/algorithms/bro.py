@@ -159,7 +159,8 @@ class BRO:
     def process_env_step(self, obs: TensorDict, rewards: torch.Tensor, dones: torch.Tensor, extras: dict) -> None:
         """Store the step and credit its updates.
 
-        Where ``extras`` tell the reward streams (see ``nil_ext.tasks.stream_vec_env``), they are stored, not their sum.
+        Where ``extras`` tell the reward streams (see ``nil_ext.tasks.stream_vec_env``), they are stored, not their sum;
+        where they say that the streams stored so far lack one that counts now, the replay is forgotten.
         A done that is no time-out is a termination, whose value ends at zero; a time-out bootstraps from the
         observation before its reset.
         """
@@ -180,6 +181,12 @@ class BRO:
             streams = extras["reward_streams"].to(self.device)
             self.replay.reward_weights = extras["reward_weights"].to(self.device)
         self.replay.push(self._actions, streams, dones & ~truncated, truncated, obs, final_obs)
+        if extras.get("replay_outdated"):
+            self.replay.clear()
+            self._rollout_starts = True
+            print(
+                "\n[INFO] Another reward counts from here on: the replay begins anew, and updates wait until it fills."
+            )
         self.transitions += len(dones) * self.world_size
         stored = len(self.replay) * self.world_size
         if stored >= max(self.warmup_transitions, self.n_step * len(dones) * self.world_size):

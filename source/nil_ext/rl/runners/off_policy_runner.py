@@ -79,7 +79,9 @@ class OffPolicyRunner(OnPolicyRunner):
         """Training time so far, earlier sessions included [s]."""
         self.best_return = float("-inf")
         """Highest mean return so far, which the best checkpoint has."""
+        self._judged_by = self._reward_weights
         self._loaded_folder: Path | None = None
+        self._loaded_weights: dict[str, float] = {}
         self._collect_seconds = 0.0
         self._learn_seconds = 0.0
 
@@ -160,6 +162,7 @@ class OffPolicyRunner(OnPolicyRunner):
             self.seconds = content.get("seconds", 0.0)
             set_random_state(content.get("rng", {}), self.device)
             self._loaded_folder = Path(path).parent
+            self._loaded_weights = content.get("reward_weights") or {}
         return content["infos"]
 
     def leave_replay(self, reason: str) -> None:
@@ -297,6 +300,9 @@ class OffPolicyRunner(OnPolicyRunner):
             self._learn_seconds,
         )
         self._collect_seconds = self._learn_seconds = 0.0
+        if self._reward_weights != self._judged_by:  # a return by other weights is no measure of those to come
+            self._judged_by, self.best_return = self._reward_weights, float("-inf")
+            self.logger.forget_returns()
         mean_return = self.logger.mean_return
         if self.logger.writer is not None and mean_return is not None and mean_return > self.best_return:
             self.best_return = mean_return
@@ -331,15 +337,16 @@ class OffPolicyRunner(OnPolicyRunner):
             return
         if (best := folder / BEST_FILE).is_file():
             content = read_checkpoint(best, self.device)
-            # a return by other weights is no measure of those to come
-            if content.get("reward_weights") == self._reward_weights:
-                self.best_return = content["best_return"]
+            if content.get("reward_weights") == self._reward_weights:  # as above
+                self.best_return, self._judged_by = content["best_return"], self._reward_weights
                 if self.logger.writer is not None:
                     write_checkpoint(content, Path(self.logger.log_dir) / BEST_FILE)
         file = folder / self._replay_name
         missing = ""
         if not file.is_file():
             missing = f"No replay beside {folder}'s checkpoint"
+        elif late := [n for n, w in (self._reward_weights or {}).items() if w and not self._loaded_weights.get(n, w)]:
+            missing = f"{file} does not know {', '.join(late)}, which did not count then and does now"
         elif not self.alg.replay.load_state_dict(read_checkpoint(file, self.device)):
             missing = f"{file} fits another num_envs, replay_size or set of rewards"
         # all processes have to earn their updates alike

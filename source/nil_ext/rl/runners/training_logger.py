@@ -62,6 +62,11 @@ class TrainingLogger(Logger):
         total, episodes = (sum(values) for values in zip((0.0, 0.0), *self._returns, strict=True))
         return total / episodes if episodes >= self.num_envs else None
 
+    def forget_returns(self) -> None:
+        """Begin :attr:`mean_return` anew; episodes in progress count what they earn from here on."""
+        self._returns.clear()
+        self.cur_reward_sum.zero_()
+
     def process_env_step(
         self, rewards: torch.Tensor, dones: torch.Tensor, extras: dict, intrinsic_rewards: torch.Tensor | None = None
     ) -> None:
@@ -170,7 +175,7 @@ class TrainingLogger(Logger):
 
 
 def progress_line(progress: Progress, scalars: dict[str, float]) -> str:
-    """Return one line: budget used, steps, speed, time, reward streams and the environment's metrics.
+    """Return one line: budget used, steps, speed, time, reward streams and metrics, those left out that are 0.
 
     >>> p = Progress(10, 6400, 80, 12.0, 0.25, 36.0)
     >>> progress_line(p, {"Perf/total_fps": 533.0, "Train/mean_step_reward": 0.5, "Episode_Reward/mask_iou": 0.61})
@@ -183,9 +188,9 @@ def progress_line(progress: Progress, scalars: dict[str, float]) -> str:
         f"reward/step {scalars['Train/mean_step_reward']:.3g}",
     ]
     for prefix in ("Episode_Reward/", "Metrics/"):
-        named = [f"{tag.rsplit('/', 1)[1]} {value:.3g}" for tag, value in scalars.items() if tag.startswith(prefix)]
+        named = {tag.rsplit("/", 1)[1]: value for tag, value in scalars.items() if tag.startswith(prefix) and value}
         if named:
-            parts.append(" ".join(named))
+            parts.append(" ".join(f"{name} {value:.3g}" for name, value in named.items()))
     return " | ".join(parts)
 
 

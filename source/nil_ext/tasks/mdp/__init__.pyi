@@ -8,6 +8,7 @@ __all__ = [
     "ReferencePositionAction",
     "ReferencePositionActionCfg",
     "Tracking",
+    "TrackingFirst",
     "action_change",
     "fallen",
     "heading",
@@ -30,6 +31,7 @@ from .actions import ReferencePositionAction
 from .actions_cfg import ReferencePositionActionCfg
 from .commands import ReferenceCommand
 from .commands_cfg import ReferenceCommandCfg
+from .curriculums import TrackingFirst
 from .events import reset_to_reference
 from .observations import heading, reference_phase
 from .rewards import (

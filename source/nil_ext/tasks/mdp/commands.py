@@ -96,7 +96,7 @@ class ReferenceCommand(CommandTerm):
             centred=cfg.centred,
             kind=cfg.similarity,
             # frame 1 is the first that a step sees, frame 0 the start pose itself
-            starts=None if cfg.start_along_reference > 0.0 and reference.motion is not None else (0, 1),
+            starts=None if self._begins_anywhere(reference) else (0, 1),
             device=self.device,
         )
         self._motion = self._start_states(reference)
@@ -259,6 +259,11 @@ class ReferenceCommand(CommandTerm):
         """Nothing: metrics are counted when the step is judged, before environments are reset."""
 
     # -- helpers
+
+    def _begins_anywhere(self, reference: Reference) -> bool:
+        """Whether clips may begin at any frame: where episodes start along the reference, or filming in their midst."""
+        late = getattr(self._env.cfg.curriculum, "tracking_first", None) is not None
+        return late or (self.cfg.start_along_reference > 0.0 and reference.motion is not None)
 
     def _shaped_score(self, mask: torch.Tensor, frame: torch.Tensor) -> torch.Tensor:
         soft = soft_iou(mask, self._soft_masks[frame], self._weight)
