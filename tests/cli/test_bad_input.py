@@ -40,6 +40,7 @@ TASKS = "NIL-A1-Walk, NIL-G1-Walk, NIL-H1-Walk, NIL-Talos-Walk"
         (["--task", "CartPole-v1"], "Unknown task 'CartPole-v1'"),
         (["--task", TASK, "--num_envs", "0"], "--num_envs 0 leaves nothing to simulate"),
         (["--task", TASK, "env.scene.num_envs=0"], "env.scene.num_envs=0 leaves nothing to simulate"),
+        (["--task", TASK, "env.scene.camera.width=96"], "references are square: set env.scene.camera.width and"),
         (["--task", TASK, "--headless"], "Unknown option '--headless'"),
         (["--task", TASK, "--agent", "sac"], "has no agent 'sac': choose one of bro, bro_reference, rsl_rl"),
         (["--task", TASK, "presets=gpu"], "Unknown preset(s): gpu"),

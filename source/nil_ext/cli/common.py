@@ -121,6 +121,12 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False, 
         _require_setting(override.partition("=")[0], {"env": env_cfg, "agent": agent_cfg})
     if env_cfg.scene.num_envs < 1:
         raise InputError(f"env.scene.num_envs={env_cfg.scene.num_envs} leaves nothing to simulate: give at least 1.")
+    camera = env_cfg.scene.camera
+    if camera.width != camera.height:
+        raise InputError(
+            f"The camera has {camera.width} x {camera.height} px, references are square: set env.scene.camera.width "
+            "and env.scene.camera.height alike."
+        )
     require_runnable(env_cfg, args)
     if getattr(args, "seed", None) is not None:
         agent_cfg.seed = args.seed

@@ -50,6 +50,8 @@ def run(argv: list[str]) -> None:
     if args.envs is not None:
         return sweep(argv, args.envs, args.output)
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent)
+    if not hasattr(agent_cfg.algorithm, "warmup_transitions"):
+        raise InputError(f"throughput measures agents that learn from a replay, not '{args.agent}': leave --agent out.")
     with open_session(args, env_cfg, agent_cfg, None) as session:
         parts = _measure(session, args.steps, args.repeats)
         result = _result(session, parts, args.task)
@@ -65,13 +67,16 @@ def _measure(session: Session, steps: int, repeats: int) -> dict[str, float]:
     action = torch.zeros(env.num_envs, env.num_actions, device=env.device)
     obs = env.get_observations()
 
+    # a backend may run all substeps of a control step in one call
+    substeps = sim_env.cfg.decimation if sim_env.sim.physics_manager.handles_decimation() else 1
+
     def physics() -> None:
         sim_env.action_manager.process_action(action)
-        for _ in range(sim_env.cfg.decimation):
+        for _ in range(sim_env.cfg.decimation // substeps):
             sim_env.action_manager.apply_action()
             sim_env.scene.write_data_to_sim()
             sim_env.sim.step(render=False)
-            sim_env.scene.update(dt=sim_env.physics_dt)
+            sim_env.scene.update(dt=sim_env.physics_dt * substeps)
 
     def physics_and_camera() -> None:
         physics()

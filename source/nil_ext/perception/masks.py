@@ -187,7 +187,7 @@ class MaskCode:
         """Mean softened mask (H * W,)."""
         centred = flat - self.mean
         # The Gram matrix is T x T, far smaller than the covariance of the pixels; float64 keeps its square exact.
-        values, vectors = torch.linalg.eigh((centred @ centred.T).double())
+        values, vectors = torch.linalg.eigh(centred.double() @ centred.double().T)
         k = min(num_components, len(values))
         values, vectors = values.flip(0)[:k].clamp(min=0.0), vectors.flip(1)[:, :k]
         # An eigenvector's sign is arbitrary: the first frame that weighs most gets a positive coefficient.

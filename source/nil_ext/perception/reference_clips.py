@@ -111,7 +111,8 @@ class ReferenceClips:
     def _key(self, clips: torch.Tensor) -> str:
         device = self.stored.device
         chip = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        about = {"encoder": self._encoder.manifest(), "torch": torch.__version__, "device": chip}
+        tf32 = device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32
+        about = {"encoder": self._encoder.manifest(), "torch": torch.__version__, "device": chip, "tf32": tf32}
         content = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
         for tensor in (self.stored, clips):
             content.update(repr((tuple(tensor.shape), tensor.dtype)).encode())

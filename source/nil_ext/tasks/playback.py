@@ -64,6 +64,7 @@ def film_motion(
         robot.write_joint_position_to_sim_index(position=joint_pos)
         sim.forward()
         scene.update(0.0)
+        sim.render()  # Isaac RTX draws anew after a physics step or a render only
         rgb, mask = camera.film()
         frames.append(rgb[: count - first].cpu().numpy().copy())
         masks.append(mask[: count - first].cpu().numpy().copy())

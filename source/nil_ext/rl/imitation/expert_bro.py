@@ -58,7 +58,7 @@ class ExpertBRO(BRO, ABC):
         self.network = TransitionNetwork(replay.obs_dims[STATE_GROUP], num_outputs, hidden_dims, activation)
         self.network.to(self.device)
         self.expert = None if expert is None else expert.to(self.device)
-        self._optimizer = torch.optim.Adam(self.network.network.parameters(), network_learning_rate)
+        self._optimizer = torch.optim.Adam(self.network.network.parameters(), network_learning_rate, fused=True)
 
     def act(self, obs: TensorDict) -> torch.Tensor:
         """Return actions (E, A), and let the network's normaliser see the states."""

@@ -146,7 +146,9 @@ def torso_tilt(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg = _ROBOT) -> to
     data = env.scene[asset_cfg.name].data
     down = torch.zeros(env.num_envs, 3, device=env.device)
     down[:, 2] = -1.0
-    return quat_apply_inverse(data.body_quat_w.torch[:, asset_cfg.body_ids[0]], down)[:, :2].square().sum(dim=1)
+    # all ids, of which there is one: taking it out of a tensor would wait for the device
+    torso = data.body_quat_w.torch[:, asset_cfg.body_ids].squeeze(1)
+    return quat_apply_inverse(torso, down)[:, :2].square().sum(dim=1)
 
 
 def heading_error(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg = _ROBOT) -> torch.Tensor:

@@ -66,12 +66,12 @@ def reference_ended(
 ) -> torch.Tensor:
     """Whether the reference or the episode is over. Shape is (N,).
 
-    A robot that fails in the same step has failed: rsl-rl's wrapper passes on dones and time-outs only, and whatever
-    bootstraps on a time-out would otherwise bootstrap a fall.
+    A robot that fails in the same step, by one of the ``failures`` that the task has, has failed: rsl-rl's wrapper
+    passes on dones and time-outs only, and whatever bootstraps on a time-out would otherwise bootstrap a fall.
     """
     reference = env.command_manager.get_term(command_name)
     reference.refresh()  # the first term of a step that needs the camera; streams of weight 0 are logged too
     ended = reference.ended | (env.episode_length_buf >= env.max_episode_length)
-    for failure in failures:
+    for failure in set(failures).intersection(env.termination_manager.active_terms):
         ended &= ~env.termination_manager.get_term(failure)
     return ended
