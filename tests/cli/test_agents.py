@@ -78,7 +78,7 @@ def test_ppo_trains_and_its_export_runs_in_mujoco(scripts, tmp_path):
     small = ("--agent", "rsl_rl", "--num_envs", 4)
     done = scripts.run("train.py", *small, "--max_iterations", 2, "--no_evaluation", cwd=tmp_path)
     [folder] = (tmp_path / "logs" / "nil_ext" / "nil_h1_walk").iterdir()
-    assert f"Play it: {Path(done.args[1]).parent / 'play.py'}" in done.stdout
+    assert f"{Path(done.args[1]).parent / 'play.py'} --task" in done.stdout
     assert (folder / "model_1.pt").is_file()
     scripts.run("play.py", *small, "--checkpoint", "latest", "env.episode_length_s=0.4", cwd=tmp_path)
     exported = folder / "exported" / "policy.onnx"

@@ -41,7 +41,7 @@ def test_throughput(scripts, tmp_path, tiny_timesformer):
         *("presets=cpu", "--num_envs", 4, "--steps", 2, "--repeats", 1, "--output", tmp_path / "result"),
         *(f"env.commands.reference.{setting}" for setting in settings),
         *("agent.algorithm.warmup_transitions=16", "agent.algorithm.replay_size=4096"),
-        *("agent.algorithm.updates_per_step=0.5", "agent.algorithm.batch_size=16"),
+        *("agent.algorithm.reuse=2", "agent.algorithm.batch_size=16"),
         cwd=tmp_path,
     )
     rows = re.findall(r"^\| (.+?) \| ([\d.]+) \| (\d+) \| ([\d.]+)% \|$", done.stdout, re.MULTILINE)
@@ -58,7 +58,9 @@ def test_throughput(scripts, tmp_path, tiny_timesformer):
     assert ratio == pytest.approx(float(rows[6][1]) / float(rows[4][1]), rel=0.1, abs=0.06)
     result = json.loads((tmp_path / "result" / "throughput.json").read_text(encoding="utf-8"))
     assert result["num_envs"] == 4 and result["environment against the host"] == pytest.approx(ratio, abs=0.06)
-    assert sum(result["split [s]"].values()) == pytest.approx(result["seconds per step"]["loop"])
+    seconds, split = result["seconds per step"], result["split [s]"]
+    assert split["render"] == pytest.approx(seconds["physics + camera"] - seconds["physics"])
+    assert split["physics"] > 0.0 and split["encode"] > 0.0 and split["act and learn"] > 0.0
     assert result["memory [byte]"]["history"] == 4 * 96 * 1024
     # 8 pictures of 64 x 64 x 3 bytes
     assert "history of frames: 96 KiB an environment, 0 MiB in all" in done.stdout

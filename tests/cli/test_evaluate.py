@@ -15,13 +15,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nil_ext.cli import evaluate
+from nil_ext.cli import evaluate, play
+from nil_ext.cli.recorded_run import RecordedRun
 from nil_ext.reference.video import decode_video
 from nil_ext.rl.runners.checkpoint import write_checkpoint
-from nil_ext.tasks.embedded import embedded_reference
+from nil_ext.tasks.embedded import ASSETS, embedded_reference
 
 TASK = "NIL-H1-Walk"
 SMALL = ("agent.algorithm.replay_size=4096", "agent.algorithm.batch_size=64")
+SEED = "5"
+"""What the run is trained with, told from the evaluation's own."""
+
 EPISODE = 1.0
 """Length of the episodes that are judged here [s]."""
 
@@ -46,6 +50,7 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.mark.parametrize("body", [evaluate.run, play.run])
 @pytest.mark.parametrize(
     ("folder", "message"),
     [
@@ -61,13 +66,14 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         ({"env": "a: [\n"}, "cannot be read"),
     ],
 )
-def test_a_run_that_cannot_be_judged_is_refused(refuse, make_run, folder: dict, message: str):
-    assert message in refuse(evaluate.run, "--task", TASK, "--checkpoint", make_run(**folder))
+def test_a_run_that_cannot_be_judged_is_refused(refuse, make_run, body, folder: dict, message: str):
+    assert message in refuse(body, "--task", TASK, "--checkpoint", make_run(**folder))
 
 
-def test_a_reference_that_is_gone_may_be_given(refuse, make_run, tmp_path: Path):
+@pytest.mark.parametrize("body", [evaluate.run, play.run])
+def test_a_reference_that_is_gone_may_be_given(refuse, make_run, tmp_path: Path, body):
     run = make_run(env="commands:\n  reference:\n    path: /gone/clip.mp4\n")
-    line = refuse(evaluate.run, "--task", TASK, "--checkpoint", run, "--reference", tmp_path / "other.mp4")
+    line = refuse(body, "--task", TASK, "--checkpoint", run, "--reference", tmp_path / "other.mp4")
     assert line.startswith(f"No such reference: {tmp_path / 'other.mp4'}")  # that one is looked for, not the run's
 
 
@@ -75,7 +81,8 @@ def test_arguments_that_leave_nothing_to_judge_are_refused(refuse, make_run, tmp
     run = make_run()
     arguments = ("--task", TASK, "--checkpoint", run)
     assert "--episodes 0 leaves nothing to judge" in refuse(evaluate.run, *arguments, "--episodes", 0)
-    assert "no run of NIL-H1-Walk" in refuse(evaluate.run, "--task", TASK)
+    assert "no run of NIL-G1-Walk" in refuse(evaluate.run, "--task", "NIL-G1-Walk")  # no policy comes with it
+    assert "no run of NIL-H1-Walk" in refuse(evaluate.run, "--task", TASK, "--reward", "task")
     assert "No evaluation at" in refuse(evaluate.run, *arguments, "--compare", tmp_path / "nowhere")
     (tmp_path / "text.pt").write_text("not a checkpoint")
     assert "is no checkpoint of this program" in refuse(
@@ -93,6 +100,20 @@ def test_runs_that_do_not_belong_together_are_refused(refuse, make_run):
     third = make_run("third", env="decimation: 10\n", digest="ab" * 32)
     line = refuse(evaluate.run, "--task", TASK, "--checkpoint", one, "--checkpoint", third)
     assert "imitated different references" in line
+
+
+def test_two_checkpoints_of_one_run_are_refused(refuse, make_run):
+    run = make_run()
+    line = refuse(evaluate.run, "--task", TASK, "--checkpoint", run, "--checkpoint", run.parent)
+    assert line.startswith(f"Checkpoints '{run}' and '{run}' are of one run, not of two seeds")
+
+
+def test_without_a_checkpoint_the_policy_that_comes_with_the_task_is_judged(refuse, tmp_path: Path, monkeypatch):
+    assert refuse(evaluate.run, "--task", TASK, "--mocap", tmp_path / "gone.npz").startswith("No such mocap file")
+    monkeypatch.chdir(tmp_path)
+    run = RecordedRun.of(ASSETS / "policies" / TASK / "policy.pt", TASK)
+    folder = evaluate._default_folder([run], TASK)
+    assert folder == tmp_path / "logs" / "nil_ext" / "shipped" / TASK / "evaluation" / "policy"
 
 
 def test_an_output_that_cannot_be_written_is_refused(refuse, make_run, tmp_path: Path):
@@ -135,10 +156,11 @@ def evaluated(scripts, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamesp
     # trained on the regularisation alone, so that it may be its own control
     weights = ("env.rewards.video_similarity.weight=0", "env.rewards.mask_iou.weight=0")
     arguments = ("presets=cpu,position", "--num_envs", 2, *SMALL, "env.commands.reference.code_size=4", *weights)
-    scripts.run("train.py", "--max_iterations", 1, "--no_evaluation", *arguments, cwd=cwd)
+    scripts.run("train.py", "--max_iterations", 1, "--no_evaluation", "--seed", SEED, *arguments, cwd=cwd)
     [folder] = (cwd / "logs" / "nil_ext" / "nil_h1_walk").iterdir()
     before = hashes(folder)
-    options = ("presets=cpu,position", "--episodes", 3, "--num_envs", 2, f"env.episode_length_s={EPISODE}")
+    # the run's params know its kind of action
+    options = ("presets=cpu", "--episodes", 3, "--num_envs", 2, f"env.episode_length_s={EPISODE}")
     first = scripts.run("evaluate.py", "--checkpoint", folder, *options, cwd=cwd)
     default = folder / "evaluation" / "model_1"
     others = ("--output", cwd / "again", "--compare", default, "--report", "--name", "again")
@@ -172,6 +194,8 @@ def test_exactly_the_episodes_that_were_asked_for_are_counted(evaluated: SimpleN
     with open(evaluated.default / "episodes.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["episode"] for row in rows] == ["0", "1", "2"] * 4
+    checkpoint = str(evaluated.folder / "model_1.pt")
+    assert [(row["seed"], row["path"]) for row in rows] == 3 * [(SEED, checkpoint)] + 9 * [("", "")]
     assert content["about"]["environments"] == 2
 
 
@@ -189,6 +213,10 @@ def test_controls_are_worth_what_arithmetic_says(evaluated: SimpleNamespace):
     assert standing["foot_slip"]["mean"] < 0.05
     assert standing["torso_tilt"]["mean"] < 10.0
     assert standing["action_rate"]["mean"] == 0.0
+    # e0 throughout, held against each frame that a step sees; the motors give way by a degree or so
+    sketch = embedded_reference(TASK).resample(25.0).motion["joint_pos"]
+    off = np.degrees(np.abs(sketch[1 : 1 + round(25 * EPISODE)] - sketch[0]).mean())
+    assert standing["reference_joint_error"]["mean"] == pytest.approx(off, abs=1.5) and off > 5.0
     assert standing["gait_period"]["mean"] is None and standing["symmetry"]["mean"] is None
     assert 0.0 < standing["chamfer"]["mean"] < 0.1
     # with position targets, action 0 is the start pose
@@ -207,7 +235,7 @@ def test_it_says_from_what_it_was_made(evaluated: SimpleNamespace):
     path = evaluated.folder / "model_1.pt"
     assert checkpoint["path"] == str(path)
     assert checkpoint["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert checkpoint["iteration"] == 1
+    assert (checkpoint["iteration"], checkpoint["seed"]) == (1, int(SEED))
     assert about["reference"]["digest"] == embedded_reference(TASK).digest
     assert about["reference"]["is the run's own"] is True
     assert about["env reward"]["largest value in an episode of this length"] == 100

@@ -8,6 +8,7 @@ The scripts they start are stand-ins here that write what the real ones write; t
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import sys
@@ -18,12 +19,21 @@ import numpy as np
 import pytest
 
 from nil_ext.cli import ablation, benchmark, grid, table1
-from nil_ext.cli.common import run_main
+from nil_ext.cli.common import parse_args, resolve_cfgs, run_main
 from nil_ext.evaluation import METRICS, Evaluation
 from nil_ext.evaluation.results import JSON_FILE
 from nil_ext.rl.runners.checkpoint import write_checkpoint
 
 TASK = "NIL-A1-Walk"
+
+VIDEO_ALONE = (
+    "env.tracking_steps=0",
+    "env.commands.reference.observe_motion=false",
+    "env.commands.reference.start_along_reference=0",
+    "env.actions.joints=position",
+    "env.scene.robot.actuators.motors=position",
+)
+"""What takes the reference's joint angles from NIL in the cpu profile."""
 
 STOP = "agent.log_interval=77"
 """Tells the stand-in to stop in its third iteration."""
@@ -45,6 +55,7 @@ sys.exit(130 if stopped else 0)
 
 EVALUATE = """
 import json, pathlib, sys
+pathlib.Path("judged.txt").write_text(" ".join(sys.argv[1:]))
 arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
 content = json.loads((pathlib.Path(__file__).parent / f"{sys.argv.count('--checkpoint')}_seeds.json").read_text())
 output = pathlib.Path(arguments["--output"])
@@ -107,10 +118,17 @@ def test_the_ablation_trains_judges_and_never_repeats(table, tmp_path, capsys):
     for option in (("--task", TASK), ("--seed", "2"), ("--agent", "bro"), ("--max_iterations", "5")):
         assert call[call.index(option[0]) + 1] == option[1]
     assert "env.rewards.mask_iou.weight=0" in call and "presets=cpu" in call and "--no_evaluation" in call
-    assert "env.rewards.mask_iou.weight=0" not in calls(out / "all" / "seed_1")[0]
+    assert {*VIDEO_ALONE, "env.commands.reference.lost_below=0"} < set(call)
+    [call] = calls(out / "all" / "seed_1")
+    assert set(VIDEO_ALONE) < set(call)
+    # judged with the same kind of action, also where the call's presets name another
+    assert set(VIDEO_ALONE) < set((out / "all" / "judged.txt").read_text().split())
+    assert not {"env.rewards.mask_iou.weight=0", "env.commands.reference.lost_below=0"}.intersection(call)
     said = capsys.readouterr().out
     assert "all: [INFO] The run ended within its warm-up" in said and 40 * "long" in said
-    assert "| all | 52 [52, 52] |" in said and "| (standing) | 24.5" in said
+    assert "| configuration | Env. Reward | survival | forward speed [m/s] | mask IoU | paper's" in said
+    assert f"| all |{4 * ' 52 [52, 52] |'}" in said and "| (standing) | 24.5" in said
+    assert f"Every row learns from the video alone (`{' '.join(VIDEO_ALONE)}" in said
     content = json.loads((out / "ablation.json").read_text())
     assert content["rows"]["no IoU"]["env_reward"]["mean"] == 52.0
     assert (out / "ablation.md").read_text() in said
@@ -212,13 +230,21 @@ def test_table1_records_the_expert_for_the_baselines(table, tmp_path, capsys):
     folder = out / TASK
     assert "--reward task" in " ".join(calls(folder / "Expert" / "seed_1")[0])
     assert "--num_envs 25" in (folder / "Expert" / "played.txt").read_text()
+    assert not set(VIDEO_ALONE).intersection(calls(folder / "Expert" / "seed_1")[0])
+    [call] = calls(folder / "NIL" / "seed_1")
+    assert set(VIDEO_ALONE) < set(call)
     [call] = calls(folder / "AMP" / "seed_1")
+    assert not set(VIDEO_ALONE).intersection(call)
     assert call[call.index("--agent") + 1] == "amp"
     assert call[call.index("--trajectories") + 1] == str(folder / "Expert" / "rollouts.npz")
     said = capsys.readouterr().out
-    assert f"| {TASK} | 51 [51, 51] | 51 [51, 51] | 24.5 [24.5, 24.5] |" in said
+    for title in (f"{TASK}, Env. Reward", "survival", "forward speed [m/s]", "mask IoU"):
+        assert f"| {title} | 51 [51, 51] | 51 [51, 51] | 24.5 [24.5, 24.5] |" in said
     assert "| the paper's | 290.3 | 286.9 | – |" in said
-    assert json.loads((out / "table1.json").read_text())["paper"][TASK][2] == 260.8
+    assert f"NIL learns from the video alone (`{' '.join(VIDEO_ALONE)}" in said
+    content = json.loads((out / "table1.json").read_text())
+    assert content["paper"][TASK][2] == 260.8
+    assert content["rows"][TASK]["AMP"]["mask_iou"] == {"mean": 51.0, "ci": [51.0, 51.0]}
 
 
 def test_table1_takes_trajectories_by_path(table, tmp_path, shared):
@@ -249,6 +275,22 @@ def test_table1_takes_trajectories_by_path(table, tmp_path, shared):
 )
 def test_what_makes_no_table_is_refused(refuse, arguments, message):
     assert message in refuse(benchmark.run, *arguments, "--task", TASK)
+
+
+def test_the_papers_own_settings_are_the_video_alone(monkeypatch):
+    """With torques nothing is chosen by preset, and every override is what the profile has."""
+    monkeypatch.setattr(sys, "argv", ["benchmark.py"])
+    argv = ["--task", TASK, "--device", "cpu", "presets=paper"]
+    env_cfg, _ = resolve_cfgs(parse_args(argparse.ArgumentParser(), argv), "bro_cfg_entry_point")
+    assert grid.video_alone(env_cfg) == VIDEO_ALONE[:3]
+    reference = env_cfg.commands.reference
+    assert (env_cfg.tracking_steps, reference.observe_motion, reference.start_along_reference) == (0, False, 0.0)
+
+
+def test_rows_without_the_mask_do_not_lose_it_either():
+    for name, overrides in ablation.REWARD_ROWS.items():
+        without = "env.rewards.mask_iou.weight=0" in overrides
+        assert ("env.commands.reference.lost_below=0" in overrides) == without, name
 
 
 def test_the_papers_rows_are_seven():

@@ -27,7 +27,7 @@ SMALL = (
     *("--num_envs", 4),
     "agent.algorithm.warmup_transitions=64",
     "agent.algorithm.replay_size=4096",
-    "agent.algorithm.updates_per_step=0.5",
+    "agent.algorithm.reuse=8",
     "agent.algorithm.batch_size=64",
     "agent.log_interval=1",
     "env.tracking_steps=40",

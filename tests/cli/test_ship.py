@@ -18,7 +18,7 @@ from isaaclab_tasks.utils import resolve_task_config
 
 from nil_ext.cli import ship, train
 from nil_ext.cli.common import run_main
-from nil_ext.cli.session import require_fitting
+from nil_ext.cli.session import require_fitting, with_shipped_profile
 from nil_ext.evaluation import Evaluation
 from nil_ext.evaluation.metrics import METRICS
 from nil_ext.rl.algorithms import BRO
@@ -117,6 +117,19 @@ def test_a_policy_of_somebody_s_clip_or_an_evaluation_of_another_is_refused(
     assert call(monkeypatch, "--checkpoint", ppo, "--evaluation", evaluation, *arguments) == 2
     assert "holds no policy of BRO" in capsys.readouterr().err
     assert not (tmp_path / "policies").exists()
+
+
+def test_a_machine_with_cuda_plays_what_has_come_with_a_task_in_its_own_profile(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert with_shipped_profile(["--task", "NIL-A1-Walk"]) == ["--task", "NIL-A1-Walk", "presets=cpu"]
+    assert "was trained in the 'cpu' profile" in capsys.readouterr().out
+    added = with_shipped_profile(["--task=NIL-H1-Walk", "presets=ovphysx", "--viz", "viser"])
+    assert added == ["--task=NIL-H1-Walk", "--viz", "viser", "presets=cpu,ovphysx"]
+    for chosen in (["--checkpoint", "latest"], ["presets=paper"]):
+        assert with_shipped_profile(["--task", "NIL-A1-Walk", *chosen]) == ["--task", "NIL-A1-Walk", *chosen]
+    assert with_shipped_profile(["--task", "NIL-G1-Walk"]) == ["--task", "NIL-G1-Walk"]  # nothing comes with it
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert with_shipped_profile(["--task", "NIL-A1-Walk"]) == ["--task", "NIL-A1-Walk"]
 
 
 SHIPPED = sorted(path.name for path in (ship.ASSETS / "policies").iterdir())

@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark.py"
 SMALL = (
     *("--max_iterations", "1", "--num_envs", "2", "--episodes", "2", "--device", "cpu", "presets=cpu"),
     *("env.episode_length_s=0.8", "agent.algorithm.replay_size=4096", "agent.algorithm.batch_size=16"),
-    *("agent.algorithm.warmup_transitions=16", "agent.algorithm.updates_per_step=0.5"),
+    *("agent.algorithm.warmup_transitions=16", "agent.algorithm.reuse=4"),
 )
 
 LIMIT_SECONDS = 1500
@@ -54,7 +54,7 @@ def test_a_row_of_the_ablation(scripts, tmp_path):
 def test_table1_from_a_recorded_expert(scripts, tmp_path):
     run(scripts, "table1", "--methods", "AMP", "--output", "out", cwd=tmp_path)
     content = json.loads((tmp_path / "out" / "table1.json").read_text())
-    assert content["env_reward"][TASK]["AMP"]["mean"] > 0.0
+    assert content["rows"][TASK]["AMP"]["env_reward"]["mean"] > 0.0
     with np.load(tmp_path / "out" / TASK / "Expert" / "rollouts.npz", allow_pickle=False) as file:
         assert (str(file["robot"]), float(file["rate"]), len(file["split_points"])) == ("A1", 25.0, 26)
         assert file["states"].shape == (len(file["actions"]), 10 + 24)

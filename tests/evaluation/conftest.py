@@ -40,7 +40,8 @@ def make_evaluation(tmp_path: Path) -> Callable[..., Evaluation]:
             "env reward": {"kind": "humanoid", "largest value": 400},
             "mocap": None,
             "checkpoints": [
-                {"path": str(run / f"model_{seed}.pt"), "sha256": "0f" * 32} for seed in range(len(values))
+                {"path": str(run / f"model_{number}.pt"), "sha256": "0f" * 32, "seed": 6 + number}
+                for number in range(len(values))
             ],
         }
         controls = {"standing": [_seed(0.0)], "random": [_seed(-5.0)]}

@@ -52,7 +52,8 @@ def rollout() -> Rollout:
 @pytest.fixture
 def numbers(rollout: Rollout) -> dict[str, np.ndarray]:
     reference = np.stack([mask(0), mask(2), mask(2)])
-    yardstick = Yardstick("humanoid", 1.25, 400, reference, metres_per_pixel=0.1, rate=100.0)
+    joint_pos = np.array([[9.0, 9.0], [0.1, -0.3], [0.4, 0.6]])  # row 0 is e0, which no step is held against
+    yardstick = Yardstick("humanoid", 1.25, 400, reference, metres_per_pixel=0.1, rate=100.0, joint_pos=joint_pos)
     return judge_episodes(rollout, yardstick)
 
 
@@ -76,11 +77,19 @@ def numbers(rollout: Rollout) -> dict[str, np.ndarray]:
         ("symmetry", (2 / 3, math.nan)),  # standard deviations 0.2 and 0.1: 1 - 0.1 / 0.3; one step does not move
         ("gait_period", (math.nan, math.nan)),
         ("gait_period_error", (math.nan, math.nan)),
+        # off by 0.1 and 0.3 rad in the first step, by 0 and 0.4 in the second, which environment 1 does not live to see
+        ("reference_joint_error", (math.degrees(0.2), math.degrees(0.2))),
         ("joint_error", (math.nan, math.nan)),  # no clip was given
     ],
 )
 def test_each_metric(numbers: dict[str, np.ndarray], name: str, values: tuple[float, float]):
     assert numbers[name] == pytest.approx(values, abs=1e-6, nan_ok=True)
+
+
+def test_a_clip_that_was_not_lifted_knows_no_joint_angles(rollout: Rollout):
+    reference = np.stack([mask(0), mask(2), mask(2)])
+    found = judge_episodes(rollout, Yardstick("humanoid", 1.25, 400, reference, metres_per_pixel=0.1, rate=100.0))
+    assert np.isnan(found["reference_joint_error"]).all()
 
 
 def test_every_metric_is_there_in_the_order_of_the_tables(numbers: dict[str, np.ndarray]):

@@ -120,6 +120,27 @@ def test_curves_are_over_environment_steps(tmp_path: Path):
     assert read_curves(tmp_path / "nowhere") == {}
 
 
+def write_ppo(run: Path, values: list[float]) -> None:
+    """As rsl_rl's own runner logs: by iteration, and again by seconds."""
+    with SummaryWriter(str(run)) as writer:
+        for iteration, value in enumerate(values):
+            writer.add_scalar("Train/mean_reward", value, iteration)
+            writer.add_scalar("Train/mean_reward/time", value, 60 * iteration)
+
+
+def test_iterations_of_a_run_that_counts_no_environment_steps_are_turned_into_them(tmp_path: Path):
+    write_ppo(tmp_path, [0.5, 0.25])
+    # without its settings, nothing is known but the iterations
+    assert read_curves(tmp_path)["Train/mean_reward"].steps.tolist() == [0.0, 1.0]
+    (tmp_path / "params").mkdir()
+    lengths = "resampling: !!python/tuple [1.0, 2.0]\nfunc: !!python/name:os.system ''\n"
+    (tmp_path / "params" / "env.yaml").write_text(lengths + "scene:\n  num_envs: 64\n")
+    (tmp_path / "params" / "agent.yaml").write_text("num_steps_per_env: 24\n")
+    curves = read_curves(tmp_path)
+    assert list(curves) == ["Train/mean_reward"]  # not the one over seconds
+    assert curves["Train/mean_reward"].steps.tolist() == [64 * 24, 2 * 64 * 24]
+
+
 def test_long_runs_are_thinned_but_keep_their_ends(tmp_path: Path):
     write_events(tmp_path, [float(value) for value in range(1000)])
     [curve] = read_curves(tmp_path).values()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +43,9 @@ def test_the_csv_has_a_row_an_episode(make_evaluation):
     with open(make_evaluation("bro", 10.0, 20.0).folder / "episodes.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 4 + 4 + 4
-    assert (rows[5]["policy"], rows[5]["seed"], rows[5]["episode"]) == ("policy", "1", "1")
+    assert (rows[5]["policy"], rows[5]["run"], rows[5]["episode"]) == ("policy", "1", "1")
+    assert (rows[5]["seed"], Path(rows[5]["path"]).name, rows[5]["sha256"]) == ("7", "model_1.pt", "0f" * 32)
+    assert (rows[8]["policy"], rows[8]["run"], rows[8]["seed"], rows[8]["path"]) == ("standing", "0", "", "")
     assert rows[5]["env_reward"] == "21"
     assert rows[4]["symmetry"] == rows[5]["gait_period"] == ""
 
@@ -59,7 +62,9 @@ def test_the_table_has_a_row_a_metric_and_leaves_out_what_nobody_has(make_evalua
 def test_comparison_says_who_is_better_in_each_metric(make_evaluation):
     ours, theirs = make_evaluation("bro", 10.0, 20.0, 30.0), make_evaluation("amp", 1.0, 2.0)
     lines = comparison([ours, theirs]).splitlines()
-    assert lines[0] == "| metric | bro | amp | P(bro better than amp) |"
+    assert lines[0] == "| metric | bro | bro, IQM | amp | amp, IQM | P(bro better than amp) |"
+    # three seeds of 10 to 13, 20 to 23, 30 to 33: the middle half of all twelve are 13, 20 to 23 and 30
+    assert lines[2].startswith("| Env. Reward | 21.5 [11.5, 31.5] | 21.5 [11.5, 31.5] | 3 [2.5, 3.5] | 3 [2.5, 3.5] |")
     cells = {line.split(" | ")[0].lstrip("| "): line.rstrip(" |").split(" | ")[-1] for line in lines[2:] if line}
     assert cells["Env. Reward"] == "1.00 [1.00, 1.00]"
     assert cells["foot slip [m/s]"] == "0.00 [0.00, 0.00]"  # smaller is better
@@ -78,6 +83,18 @@ def test_comparison_says_what_was_not_the_same(make_evaluation):
     ours, theirs = make_evaluation("bro", 10.0), make_evaluation("amp", 1.0)
     theirs.about["reference"]["digest"] = "bb" * 16
     assert "\nNot the same reference: bro: aa8a6937a21f; amp: bbbbbbbbbbbb." in comparison([ours, theirs])
+
+
+def test_an_evaluation_that_is_older_than_a_metric_is_read(make_evaluation):
+    file = make_evaluation("bro", 10.0).folder / "evaluation.json"
+    content = json.loads(file.read_text())
+    for seeds in content["episodes"].values():
+        for values in seeds:
+            del values["reference_joint_error"]
+    file.write_text(json.dumps(content))
+    read = Evaluation.read(file)
+    assert np.isnan(read.episodes["policy"][0]["reference_joint_error"]).tolist() == [True] * 4
+    assert "reference_joint_error" not in read.metrics() and "mask_iou" in read.metrics()
 
 
 @pytest.mark.parametrize(

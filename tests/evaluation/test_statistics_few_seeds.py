@@ -35,16 +35,37 @@ def test_seeds_are_drawn_again_as_wholes():
     assert summary.seeds_ci == pytest.approx((1.0, 3.0))  # both draws the same: a quarter of the samples each
 
 
+def test_interval_of_the_iqm_leaves_out_the_outlier_that_the_mean_s_has():
+    """Of 100 episodes one is worth 1000: draws of the middle half never see it, draws of the mean do."""
+    values = np.append(np.random.default_rng(1).normal(5.0, 1.0, 99), 1000.0)
+    summary = summarise([values])
+    low, high = summary.iqm_ci
+    assert low <= summary.iqm <= high
+    assert low > 4.0 and high < 6.0 and high - low < 0.8
+    assert summary.episodes_ci[1] > 20.0
+
+
+def test_iqm_s_interval_draws_seeds_with_all_their_episodes():
+    """Two seeds: draws are (1, 1), (1, 2), (2, 1), (2, 2), so a quarter of them are all of one seed."""
+    one, other = np.array([0.0, 1.0, 2.0, 9.0]), np.array([4.0, 5.0, 6.0, 7.0, 8.0, 99.0])
+    summary = summarise([one, other])
+    # each seed twice: a quarter of 8 are the two 0, of 12 three at each end
+    assert summary.iqm_ci == pytest.approx(((1 + 1 + 2 + 2) / 4, (5 + 6 + 6 + 7 + 7 + 8) / 6))
+    # pooled and sorted 0 1 2 4 5 6 7 8 9 99: two are cut at each end
+    assert summary.iqm == pytest.approx((2 + 4 + 5 + 6 + 7 + 8) / 6)
+
+
 def test_one_seed_says_nothing_about_seeds_and_one_episode_nothing_about_episodes():
     assert summarise([np.array([1.0, 2.0, 3.0])]).seeds_ci is None
-    assert summarise([np.array([1.0])]).episodes_ci is None
+    single = summarise([np.array([1.0])])
+    assert single.episodes_ci is None and single.iqm_ci is None
 
 
 def test_episodes_without_a_value_do_not_count():
     summary = summarise([np.array([np.nan, 2.0, 4.0]), np.array([np.nan, np.nan])])
     assert (summary.mean, summary.episodes, summary.seeds_ci) == (3.0, 2, None)
     empty = summarise([np.array([np.nan])])
-    assert (empty.mean, empty.iqm, empty.episodes_ci, empty.episodes) == (None, None, None, 0)
+    assert (empty.mean, empty.iqm, empty.iqm_ci, empty.episodes_ci, empty.episodes) == (None, None, None, None, 0)
 
 
 def test_the_same_seed_gives_the_same_interval():

@@ -95,7 +95,7 @@ TRAIN_CFG = {
         "class_name": "nil_ext.rl.algorithms:BRO",
         "gamma": 0.9,
         "batch_size": 64,
-        "updates_per_step": 1.0,
+        "reuse": 4.0,  # an update a step of 16 environments
         "warmup_transitions": 320,
         "replay_size": 8000,
         "final_obs_fraction": 0.1,

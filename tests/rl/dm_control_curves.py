@@ -4,14 +4,13 @@
 """Train BRO on a task of the DeepMind Control Suite and hold its returns against the authors' curves.
 
 No test: a run takes hours. dm_control needs a MuJoCo of its own, so it lives in an environment beside the project's,
-from which it sees all else (docs/agent.md has the commands).
+from which it sees all else (docs/agent.md has the commands). A run that was stopped goes on from its folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
 
 from nil_ext.rl.cfg import BroReferenceRunnerCfg
 from nil_ext.rl.runners import OffPolicyRunner
+from nil_ext.rl.runners.checkpoint import last_checkpoint
 
 EVALUATION_EVERY = 25_000
 """Steps between evaluations, and so between the points of the published curves."""
@@ -90,6 +90,8 @@ def main() -> None:
     parser.add_argument("--updates_per_step", type=int, choices=sorted(METHODS), default=2, help="2: BRO-fast.")
     parser.add_argument("--steps", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--matmul_precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--folder", type=Path, required=True, help="The run's files; goes on from what is there.")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
@@ -97,23 +99,31 @@ def main() -> None:
 
     cfg = handle_deprecated_rsl_rl_cfg(BroReferenceRunnerCfg(), version("rsl-rl-lib")).to_dict()
     algorithm = cfg["algorithm"]
-    if args.updates_per_step != algorithm["updates_per_step"]:
-        algorithm["updates_per_step"] = args.updates_per_step
+    reuse = args.updates_per_step * algorithm["batch_size"]  # of one environment
+    if reuse != algorithm["reuse"]:
+        algorithm["reuse"] = reuse
         algorithm["reset_updates"] = [args.updates_per_step * (FAST_RESET_STEP - algorithm["warmup_transitions"])]
-    cfg["log_interval"] = 10**9
+    algorithm["matmul_precision"] = args.matmul_precision
+    cfg["log_interval"], cfg["save_interval"] = 10**9, 250
     method = METHODS[args.updates_per_step]
     published = json.loads(args.curves.read_text())["curves"][method][args.task]
-    runner = OffPolicyRunner(ControlSuite(domain, task, args.seed), cfg, None, "cpu")
+    args.folder.mkdir(parents=True, exist_ok=True)
+    runner = OffPolicyRunner(ControlSuite(domain, task, args.seed), cfg, str(args.folder), "cpu")
+    if stopped_at := last_checkpoint(args.folder):
+        runner.load(str(stopped_at))
 
-    print(f"{args.task}, {method}, seed {args.seed}\n| step | ours | published | published std | std away | minutes |")
+    print(f"{args.task}, {method}, {args.matmul_precision}, seed {args.seed}")
+    print("| step | ours | published | published std | std away | minutes |")
     print("|---|---|---|---|---|---|", flush=True)
-    begin = time.perf_counter()
     for done in range(EVALUATION_EVERY, args.steps + 1, EVALUATION_EVERY):
-        runner.learn(EVALUATION_EVERY // cfg["num_steps_per_env"])
+        iterations = done // cfg["num_steps_per_env"] - runner.current_learning_iteration
+        if iterations <= 0:
+            continue
+        runner.learn(iterations)
         point = published["step"].index(done)
         mean, std = published["mean"][point], published["std"][point]
         value = evaluate(runner, domain, task, 1000 + args.seed)
-        away, minutes = (value - mean) / std, (time.perf_counter() - begin) / 60.0
+        away, minutes = (value - mean) / std, runner.seconds / 60.0
         print(f"| {done} | {value:.1f} | {mean:.1f} | {std:.1f} | {away:+.2f} | {minutes:.0f} |", flush=True)
 
 

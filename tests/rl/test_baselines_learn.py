@@ -100,7 +100,7 @@ def last_place(trained: OffPolicyRunner) -> torch.Tensor:
 
 @pytest.mark.parametrize("agent", ["AMP", "GAIfO"])
 def test_adversarial_imitation_ends_where_the_expert_does(train_cfg, agent):
-    settings = {"updates_per_step": 2.0, "discriminator_updates": 0.5, "discriminator_learning_rate": 1e-3}
+    settings = {"reuse": 8.0, "discriminator_updates": 0.5, "discriminator_learning_rate": 1e-3}
     # AMP's zero-centred penalty of 10 makes the discriminator flat over a fifth of this line
     settings |= {"gradient_penalty": 1.0} if agent == "AMP" else {}
     trained = runner(train_cfg, agent, **settings, n_step=2)
@@ -113,7 +113,7 @@ def test_adversarial_imitation_ends_where_the_expert_does(train_cfg, agent):
 
 
 def test_bco_finds_the_experts_actions_and_ignores_what_it_cannot_know(train_cfg):
-    trained = runner(train_cfg, "BCO", updates_per_step=2.0)
+    trained = runner(train_cfg, "BCO", reuse=8.0)
     assert error(trained) > 0.05
     trained.learn(60)
     assert error(trained) < 0.03

@@ -20,20 +20,21 @@ from nil_ext.rl.storage import ReplayRing
 NUM_ENVS = 4
 
 
-def make_bro(num_quantiles: int = 4, **settings) -> BRO:
+def make_bro(num_quantiles: int = 4, num_envs: int = NUM_ENVS, **settings) -> BRO:
     obs = TensorDict({"policy": torch.zeros(NUM_ENVS, 3)}, batch_size=[NUM_ENVS])
     groups = {"actor": ["policy"], "critic": ["policy"]}
     actor = BroActor(
         obs, groups, "actor", 2, [8, 8], distribution_cfg={"class_name": "nil_ext.rl.modules:TanhGaussian"}
     )
     critic = BroCritic(obs, groups, "critic", 2, [8, 8], num_quantiles=num_quantiles)
-    settings = {"warmup_transitions": 0, "updates_per_step": 1.0, "batch_size": 16} | settings
+    # 4 environments and batches of 16: a reuse of 4 is an update a step
+    settings = {"warmup_transitions": 0, "reuse": 4.0, "batch_size": 16} | settings
     device = settings.get("device", "cpu")
-    return BRO(actor, critic, ReplayRing({"policy": 3}, 2, NUM_ENVS, 32, 1.0, device), **settings)
+    return BRO(actor, critic, ReplayRing({"policy": 3}, 2, num_envs, 32, 1.0, device), **settings)
 
 
-def observe(value: float) -> TensorDict:
-    return TensorDict({"policy": torch.full((NUM_ENVS, 3), value)}, batch_size=[NUM_ENVS])
+def observe(value: float, num_envs: int = NUM_ENVS) -> TensorDict:
+    return TensorDict({"policy": torch.full((num_envs, 3), value)}, batch_size=[num_envs])
 
 
 def test_terminations_end_the_value_and_time_outs_bootstrap_from_the_final_observation(monkeypatch):
@@ -93,10 +94,10 @@ def test_a_time_out_without_its_final_observation_is_refused():
 
 def run_steps(alg: BRO, num_steps: int) -> list[int]:
     """Return the number of updates after each of some steps."""
-    done = []
+    done, obs = [], observe(0.5, alg.replay.num_envs)
     for _ in range(num_steps):
-        alg.act(observe(0.5))
-        alg.process_env_step(observe(0.5), torch.zeros(NUM_ENVS), torch.zeros(NUM_ENVS), {})
+        alg.act(obs)
+        alg.process_env_step(obs, torch.zeros(len(obs)), torch.zeros(len(obs)), {})
         alg.update()
         done.append(alg.gradient_steps)
     return done
@@ -104,9 +105,21 @@ def run_steps(alg: BRO, num_steps: int) -> list[int]:
 
 def test_updates_start_after_the_warm_up_and_fractions_add_up():
     # 4 environments: 12 transitions after step 3, from then on half an update a step.
-    assert run_steps(make_bro(warmup_transitions=12, updates_per_step=0.5), 8) == [0, 0, 0, 1, 1, 2, 2, 3]
+    assert run_steps(make_bro(warmup_transitions=12, reuse=2.0), 8) == [0, 0, 0, 1, 1, 2, 2, 3]
     # Without a warm-up updates wait for n steps.
-    assert run_steps(make_bro(n_step=3, updates_per_step=2.0), 4) == [0, 0, 2, 4]
+    assert run_steps(make_bro(n_step=3, reuse=8.0), 4) == [0, 0, 2, 4]
+
+
+@pytest.mark.parametrize(("num_envs", "updates"), [(1, 2), (64, 128), (1024, 2048)])
+def test_each_transition_is_drawn_as_often_whatever_the_number_of_environments(monkeypatch, num_envs, updates):
+    """Sixteen steps by hand: 32 times 1, 64 or 1024 a batch of 256 are 1/8, 8 or 128 updates a step."""
+    alg = make_bro(num_envs=num_envs, reuse=32.0, batch_size=256)
+    drawn = []
+    monkeypatch.setattr(
+        alg.learner, "step", lambda batch, _: drawn.append(len(batch.rewards)) or {"n": torch.zeros(())}
+    )
+    assert run_steps(alg, 16)[-1] == len(drawn) == updates
+    assert sum(drawn) == 32 * alg.transitions
 
 
 def test_warm_up_actions_are_uniform_and_later_ones_are_the_actors():
@@ -137,7 +150,7 @@ def test_the_optimistic_actor_shifts_the_mean_and_narrows_the_noise():
 
 
 def test_a_reset_draws_fresh_networks_and_forgets_the_moments():
-    alg = make_bro(reset_updates=(3,), updates_per_step=1.0)
+    alg = make_bro(reset_updates=(3,), reuse=4.0)
     run_steps(alg, 3)
     before = {name: module.state_dict() for name, module in alg.learner.modules.items()}
     before = {f"{n}.{k}": v.clone() for n, state in before.items() for k, v in state.items() if k.endswith("weight")}
@@ -155,7 +168,7 @@ def test_a_reset_draws_fresh_networks_and_forgets_the_moments():
 
 
 def test_scheduled_resets_happen_at_their_update(monkeypatch):
-    alg = make_bro(reset_updates=(2, 5), updates_per_step=3.0)
+    alg = make_bro(reset_updates=(2, 5), reuse=12.0)
     resets = []
     monkeypatch.setattr(alg.learner, "reset", lambda: resets.append(alg.gradient_steps))
     run_steps(alg, 3)
@@ -164,7 +177,7 @@ def test_scheduled_resets_happen_at_their_update(monkeypatch):
 
 
 def test_updates_leave_the_normaliser_alone_and_each_frame_counts_once():
-    alg = make_bro(updates_per_step=2.0)
+    alg = make_bro(reuse=8.0)
     obs = observe(0.0)
     groups = {"actor": ["policy"], "critic": ["policy"]}
     alg.actor = BroActor(
@@ -196,7 +209,7 @@ def test_part_of_the_environments_may_follow_the_policy_itself():
 
 
 def test_a_reset_catches_up_before_the_fresh_networks_act(monkeypatch):
-    alg = make_bro(reset_updates=(5,), reset_catch_up=100, updates_per_step=2.0)
+    alg = make_bro(reset_updates=(5,), reset_catch_up=100, reuse=8.0)
     resets = []
     monkeypatch.setattr(alg.learner, "reset", lambda: resets.append(alg.gradient_steps))
     # two updates a step; the reset comes with the sixth, within the third step, and its hundred in that step too

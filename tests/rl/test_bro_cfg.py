@@ -42,6 +42,16 @@ def test_presets_build_what_they_say(cfg, name, point_mass):
     assert tuple(head.weight.shape) == (2, width, num_quantiles)
     assert not settings["init_at_random_ep_len"]
     assert runner.alg.actor.obs_normalization == (name != "BroReferenceRunnerCfg")
+    assert runner.alg.replay.precision == ("float32" if name == "BroReferenceRunnerCfg" else "float16")
+
+
+@pytest.mark.parametrize(
+    ("name", "num_envs", "updates"),
+    [("BroRunnerCfg", 1024, 16), ("BroReferenceRunnerCfg", 1, 10), ("BroCpuRunnerCfg", 64, 8)],
+)
+def test_updates_of_a_step_at_the_presets_number_of_environments(cfg, name, num_envs, updates):
+    algorithm = getattr(cfg, name)().algorithm
+    assert algorithm.reuse * num_envs / algorithm.batch_size == updates
 
 
 def test_the_reference_preset_is_the_papers(cfg):
@@ -67,5 +77,6 @@ def test_the_cpu_preset_trains_under_both_runners(cfg, class_name, point_mass, t
     else:
         runner = OffPolicyRunner(point_mass, as_dict(settings), log_dir=str(tmp_path))
     runner.learn(2)
-    assert runner.alg.gradient_steps == 8 * 5  # five of the eight steps come at or after 64 transitions
+    # five of the eight steps come at or after 64 transitions; 32 * 16 environments / 256 = 2 updates each
+    assert runner.alg.gradient_steps == 2 * 5
     assert list(tmp_path.glob("model_*.pt"))

@@ -87,10 +87,13 @@ def assert_same(mine, theirs, path: str = "") -> int:
     return 0
 
 
-@pytest.mark.parametrize("stop_at", [60, 63])
-def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one(point_mass, train_cfg, tmp_path, stop_at):
+@pytest.mark.parametrize(("stop_at", "precision"), [(60, "float32"), (63, "float16")])
+def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one(
+    point_mass, train_cfg, tmp_path, capsys, stop_at, precision
+):
     """Bit by bit, resets of the networks, updates of the normaliser and all; at and within an iteration of 5 steps."""
-    train_cfg["algorithm"] |= {"reset_updates": (50,), "reset_catch_up": 7, "n_step": 3, "updates_per_step": 1.5}
+    train_cfg["algorithm"] |= {"reset_updates": (50,), "reset_catch_up": 7, "n_step": 3, "reuse": 6.0}
+    train_cfg["algorithm"]["replay_precision"] = precision
     interrupted_env = copy.deepcopy(point_mass)
     whole = OffPolicyRunner(point_mass, copy.deepcopy(train_cfg))
     torch.manual_seed(7)
@@ -120,6 +123,7 @@ def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one(point_mass,
     assert resumed.alg.transitions == stop_at * 16
     resumed.cfg["num_steps_per_env"] = 1
     resumed.learn(100 - stop_at)
+    assert "replay.pt" not in capsys.readouterr().out  # checkpoint and replay are of the same moment
     assert assert_same(state_of(resumed), expected) > 150
     assert resumed.env.num_steps == whole.env.num_steps == 100
 

@@ -30,7 +30,7 @@ def train(rank: int, folder: Path) -> None:
     from nil_ext.rl.runners.checkpoint import last_checkpoint, write_checkpoint
 
     cfg = copy.deepcopy(TRAIN_CFG)
-    cfg["algorithm"] |= {"warmup_transitions": 200, "reset_updates": (15,)}
+    cfg["algorithm"] |= {"warmup_transitions": 200, "reuse": 8.0, "reset_updates": (15,)}
     torch.manual_seed(rank)
     env = PointMass(num_envs=8, seed=rank)
     step = env.step

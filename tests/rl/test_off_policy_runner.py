@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import doctest
 import re
+import shutil
 
 import pytest
 import torch
@@ -173,6 +174,44 @@ def test_without_its_replay_a_resumed_run_waits_for_a_new_one(point_mass, train_
     assert resumed.alg.gradient_steps > runner.alg.gradient_steps
 
 
+def test_a_replay_that_grows_too_large_is_removed_and_said_so_once(point_mass, train_cfg, tmp_path, capsys):
+    # 22 byte a transition (2 observations, action, reward, flags, slot) and a table of 819 * 8 byte: 24 kB after 10
+    # iterations, 60 kB after 30
+    train_cfg["replay_save_limit"] = 0.05
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    runner.learn(10)
+    assert (tmp_path / "replay.pt").exists()
+    assert "replay_save_limit" not in capsys.readouterr().out
+    runner.learn(20)
+    assert not (tmp_path / "replay.pt").exists()
+    assert "The replay takes 0.0597 MB, more than agent.replay_save_limit = 0.05, and" in capsys.readouterr().out
+    runner.learn(5)
+    assert "replay_save_limit" not in capsys.readouterr().out
+
+
+def test_a_replay_of_another_moment_is_used_and_said_so(point_mass, train_cfg, tmp_path, capsys):
+    replay = tmp_path / "replay.pt"
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    runner.learn(5)
+    early = replay.read_bytes()
+    runner.learn(5)
+    late = replay.read_bytes()
+    for name, content, told, stored in (
+        ("model_5.pt", late, "after 800 transitions, the checkpoint after 400:", 800),
+        ("model_10.pt", early, "after 400 transitions, the checkpoint after 800:", 400),  # killed between both writes
+        ("model_10.pt", late, None, 800),
+    ):
+        replay.write_bytes(content)
+        resumed = OffPolicyRunner(point_mass, copy.deepcopy(train_cfg))
+        resumed.load(str(tmp_path / name))
+        updates = resumed.alg.gradient_steps
+        capsys.readouterr()
+        resumed.learn(1)
+        assert (resumed.alg.gradient_steps, len(resumed.alg.replay)) == (updates + 5, stored + 80)
+        output = capsys.readouterr().out
+        assert f"replay.pt was saved {told}" in output if told else "[INFO]" not in output
+
+
 def test_a_run_with_another_reward_leaves_the_replay_behind(point_mass, train_cfg, tmp_path, capsys):
     runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
     runner.learn(20)
@@ -204,7 +243,7 @@ def test_a_run_with_other_weights_keeps_the_replay_and_weighs_it_anew(point_mass
     same, other = Streams(), Streams()
     other.reward_weights = {"near": 2.0, "alive": 0.0}
     for env, best in ((same, read_checkpoint(tmp_path / "model_best.pt")["best_return"]), (other, float("-inf"))):
-        resumed = OffPolicyRunner(env, copy.deepcopy(train_cfg))
+        resumed = OffPolicyRunner(env, copy.deepcopy(train_cfg), log_dir=str(tmp_path / "resumed"))
         resumed.load(str(tmp_path / "model_60.pt"))
         resumed._go_on_from_loaded()
         assert resumed.best_return == best
@@ -215,12 +254,14 @@ def test_a_run_with_other_weights_keeps_the_replay_and_weighs_it_anew(point_mass
         near, alive = runner.alg.replay._steps["rewards"][0, 0].tolist()
         expected = env.reward_weights["near"] * near + env.reward_weights["alive"] * alive
         assert resumed.alg.replay.gather(*first).rewards.item() == pytest.approx(expected)
-    resumed.save(str(tmp_path / "model_61.pt"))  # by the other weights, of which one is 0
-    late = OffPolicyRunner(same, copy.deepcopy(train_cfg))
-    late.load(str(tmp_path / "model_61.pt"))
-    late._go_on_from_loaded()
-    assert len(late.alg.replay) == 0
-    assert "does not know alive, which did not count then and does now" in capsys.readouterr().out
+    # its replay was saved by the other weights, of which one is 0, whatever the checkpoint beside it says
+    shutil.copy(tmp_path / "model_60.pt", tmp_path / "resumed")
+    for name in ("model_60.pt", "model_61.pt"):
+        late = OffPolicyRunner(same, copy.deepcopy(train_cfg))
+        late.load(str(tmp_path / "resumed" / name))
+        late._go_on_from_loaded()
+        assert len(late.alg.replay) == 0
+        assert "does not know alive, which did not count then and does now" in capsys.readouterr().out
 
 
 def test_where_another_reward_begins_to_count_the_replay_and_the_best_return_begin_anew(

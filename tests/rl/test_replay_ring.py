@@ -184,19 +184,71 @@ def test_samples_are_uniform_over_what_is_stored():
     assert (counts - 1000).abs().max() < 150
 
 
-def test_memory_per_million_transitions():
-    # 60 observations, 19 actions, 9 reward streams: 4 (60 + 19 + 9) + 2 flags + 4 slot = 358 byte, and a tenth of 240
-    # byte for the table: 382 byte, 0.36 GiB per million.
-    ring = ReplayRing({"policy": 60}, 19, num_envs=10, num_steps=1000, reward_streams=[str(i) for i in range(9)])
-    ring.observe({"policy": torch.zeros(10, 60)})
+@pytest.mark.parametrize(
+    ("observations", "streams", "precision", "expected"),
+    [
+        # obs * byte * 1.1 for the table of a tenth, 4 (19 actions + streams), 2 flags and a slot of 4
+        (82, 9, "float16", 180.4 + 112 + 6),  # the H1 with the paper preset: 298 byte, 0.28 GiB per million
+        (120, 13, "float16", 264.0 + 128 + 6),  # with the cpu preset: 398 byte, 0.37 GiB
+        (82, 9, "float32", 360.8 + 112 + 6),  # 479 byte, 0.45 GiB
+    ],
+)
+def test_memory_of_a_transition(observations, streams, precision, expected):
+    names = [str(i) for i in range(streams)]
+    ring = ReplayRing({"policy": observations}, 19, 10, 1000, reward_streams=names, precision=precision)
+    assert (ring.nbytes, ring.full_nbytes / 10_000) == (0, pytest.approx(expected, abs=1.0))
+    ring.observe({"policy": torch.zeros(10, observations)})
     ring.count = 10_000
-    assert ring.nbytes / 10_000 == pytest.approx(382.0, abs=1.0)
-    assert ring.nbytes / 10_000 * 1e6 / 2**30 < 0.4
+    assert ring.nbytes == ring.full_nbytes
+    assert (ring.nbytes / 10_000 * 1e6 / 2**30 < 0.4) == (precision == "float16")
+
+
+def test_half_precision_rounds_and_clamps_observations_and_nothing_else():
+    """Between 1/4 and 1/2 float16 has steps of 2^-12: 1/3 = 1365.33 of them is 1365; the largest number is 65504."""
+    ring = ReplayRing({"policy": 3}, 1, num_envs=2, num_steps=4, precision="float16")
+    obs = torch.tensor([1 / 3, 1e6, -1e6]).repeat(2, 1)
+    yes, no = torch.tensor([True, True]), torch.tensor([False, False])
+    rounded = [1365 / 4096, 65504.0, -65504.0]
+    ring.observe({"policy": obs})
+    third = torch.full((2, 1), 1 / 3)
+    ring.push(third, third, no, no, {"policy": obs}, {"policy": obs})
+    ring.push(third, third, no, yes, {"policy": obs}, {"policy": -obs})
+    got = ring.gather(torch.tensor([0, 1]), torch.tensor([0, 1]))
+    assert got.obs["policy"].dtype == got.next_obs["policy"].dtype == torch.float32
+    assert got.obs["policy"].tolist() == [rounded, rounded]
+    assert got.next_obs["policy"].tolist() == [rounded, [-value for value in rounded]]
+    assert torch.equal(got.actions, third) and torch.equal(got.rewards, third[:, 0])
+
+
+def test_an_environment_goes_on_from_its_rounded_observation():
+    ring = ReplayRing({"policy": 1}, 1, num_envs=2, num_steps=4, precision="float16")
+    obs, no = torch.full((2, 1), 1 / 3), torch.tensor([False, False])
+    ring.observe({"policy": obs})
+    ring.push(obs, obs, no, no, {"policy": obs}, {"policy": obs})
+    ring.cut({"policy": torch.tensor([[1 / 3], [0.3]])})
+    assert ring.state_dict()["steps"]["truncated"][0].tolist() == [False, True]
+
+
+def test_a_saved_ring_of_another_precision_is_left_alone():
+    def new(precision: str) -> ReplayRing:
+        return ReplayRing({"policy": 1}, 1, num_envs=2, num_steps=4, precision=precision)
+
+    recorder = Recorder(new("float16"))
+    recorder.step([False, False], [False, False])
+    half = recorder.ring.state_dict()
+    assert new("float16").load_state_dict(half) and not new("float32").load_state_dict(half)
+    recorder.ring = new("float32")
+    recorder.step([False, False], [False, False])
+    single = recorder.ring.state_dict()
+    single["size"].pop("precision")  # as rings were saved before they had another one
+    assert new("float32").load_state_dict(single) and not new("float16").load_state_dict(single)
 
 
 def test_what_cannot_work_is_refused():
     with pytest.raises(InputError, match="replay_size"):
         ReplayRing({"policy": 1}, 1, num_envs=4, num_steps=1)
+    with pytest.raises(InputError, match="replay_precision 'half' is unknown; write float32 or float16"):
+        ReplayRing({"policy": 1}, 1, num_envs=4, num_steps=4, precision="half")
     ring = ReplayRing({"policy": 1}, 1, num_envs=1, num_steps=4)
     recorder = Recorder(ring)
     recorder.step([False], [False])

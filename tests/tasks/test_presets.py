@@ -120,7 +120,7 @@ def test_agents_by_profile():
 
 def test_other_agents_are_registered():
     _, reference = resolve_task_config(TASK, "bro_reference_cfg_entry_point", overrides=["presets=cpu"])
-    assert (reference.algorithm.batch_size, reference.algorithm.updates_per_step) == (128, 10)
+    assert (reference.algorithm.batch_size, reference.algorithm.reuse) == (128, 1280)
     _, ppo = resolve_task_config(TASK, "rsl_rl_cfg_entry_point", overrides=["presets=cpu"])
     assert ppo.class_name == "OnPolicyRunner"
     assert ppo.clip_actions == 1.0

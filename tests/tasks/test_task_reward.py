@@ -92,7 +92,7 @@ def test_an_evaluation_films_all_the_same(env):
 
 @pytest.mark.parametrize("agent", ["amp", "gaifo", "bco"])
 def test_baselines_learn_from_a_clip(env, shared: Path, tmp_path: Path, agent: str, film_is_forbidden):
-    small = ["warmup_transitions=40", "replay_size=2000", "batch_size=32", "updates_per_step=1"]
+    small = ["warmup_transitions=40", "replay_size=2000", "batch_size=32", "reuse=8"]
     overrides = ["presets=cpu", *(f"agent.algorithm.{setting}" for setting in small)]
     _, agent_cfg = resolve_task_config(TASK, f"{agent}_cfg_entry_point", overrides=overrides)
     agent_cfg = handle_deprecated_rsl_rl_cfg(agent_cfg, check_rsl_rl_version())

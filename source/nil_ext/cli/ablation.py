@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..perception.encoders import ENCODERS, require_encoder
 from ..reference.interpolators import INTERPOLATORS
 from .common import parse_args, resolve_cfgs
-from .grid import Cell, Grid, add_grid_args, run_grid, text, value, write_table
+from .grid import SHOWN, Cell, Grid, add_grid_args, run_grid, text, titles, values, video_alone, write_table
 from .session import log_root
 
 _PENALTIES = ("joint_torque", "action_change", "joint_velocity", "foot_slip", "torso_tilt", "heading")
@@ -25,14 +25,17 @@ def _without(*terms: str) -> tuple[str, ...]:
     return tuple(f"env.rewards.{term}.weight=0" for term in terms)
 
 
+_NO_IOU = (*_without("mask_iou"), "env.commands.reference.lost_below=0")
+"""A row without the mask must not learn from it by the ends of its episodes either."""
+
 REWARD_ROWS = {
     "all": (),
     "no regularisation": _without(*_PENALTIES),
-    "no IoU": _without("mask_iou"),
+    "no IoU": _NO_IOU,
     "no video": _without("video_similarity"),
-    "only regularisation": _without("video_similarity", "mask_iou"),
+    "only regularisation": (*_NO_IOU, *_without("video_similarity")),
     "only IoU": _without("video_similarity", *_PENALTIES),
-    "only video": _without("mask_iou", *_PENALTIES),
+    "only video": (*_NO_IOU, *_without(*_PENALTIES)),
 }
 """The paper's rows and the overrides that make them. Our heading penalty goes with the regularisation; ``alive``, which
 is what a fall costs, stays in all of them."""
@@ -57,8 +60,6 @@ MORE_ROWS = {
     },
 }
 """Rows that the paper does not have, by ``--also``. The last is the angle of the paper's A1 videos (as they look)."""
-
-_METRICS = {"Env. Reward": "env_reward", "mask IoU": "mask_iou", "forward speed [m/s]": "forward_speed"}
 
 
 def run(argv: list[str]) -> int:
@@ -85,7 +86,7 @@ def run(argv: list[str]) -> int:
     grid = Grid(args, args.output or log_root("ablation") / args.task)
 
     def body() -> None:
-        _write(args, grid, {cell.name: grid.evaluate(cell) for cell in cells})
+        _write(args, grid, {cell.name: grid.evaluate(cell) for cell in cells}, video_alone(env_cfg))
 
     return run_grid(grid, body)
 
@@ -102,9 +103,8 @@ def _cells(args: argparse.Namespace, env_cfg) -> Iterator[Cell]:
         raise InputError(f"--reference '{clip}' is not there: name a video file or a prepared folder.")
 
     def cell(name: str, arguments: tuple[str, ...], drawn: tuple[str, ...] = ()) -> Cell:
-        # each row is a reward of its own: the cpu profile's first steps, which follow joint angles, would be none of it
-        arguments = (*arguments, "env.tracking_steps=0")
-        return Cell(name, args.task, name.replace(" ", "_"), arguments, drawn=drawn)
+        # each row is a reward of its own: what the cpu profile makes of the reference's joint angles is none of it
+        return Cell(name, args.task, name.replace(" ", "_"), arguments, drawn=drawn, shared=video_alone(env_cfg))
 
     for name, overrides in _reward_rows(args).items():
         yield cell(name, (*given, *overrides))
@@ -146,19 +146,22 @@ def _reward_rows(args: argparse.Namespace) -> dict[str, tuple[str, ...]]:
     return rows
 
 
-def _write(args: argparse.Namespace, grid: Grid, results: dict) -> None:
-    """The table of what there is."""
+def _write(args: argparse.Namespace, grid: Grid, results: dict, shared: tuple[str, ...]) -> None:
+    """The table of what there is; ``shared`` are the overrides of every row."""
     paper = PAPER.get(args.task, {})
-    head = ["configuration", *_METRICS, "survival", "paper's Env. Reward"]
+    head = ["configuration", *titles(), "paper's Env. Reward"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    metrics = {**_METRICS, "survival": "survival"}
-    rows = {name: {key: value(found, key) for key in metrics.values()} for name, found in results.items()}
+    rows = {name: values(found) for name, found in results.items()}
     standing = next((found for found in results.values() if found is not None), None)
     if standing is not None:
-        rows["(standing)"] = {key: value(standing, key, "standing") for key in metrics.values()}
+        rows["(standing)"] = values(standing, "standing")
     for name, row in rows.items():
-        numbers = [text(row[key]) for key in metrics.values()]
-        lines.append(f"| {name} | " + " | ".join(numbers) + f" | {paper.get(name, '–')} |")
-    lines += ["", f"{args.task}, seeds {args.seeds}, {args.episodes} episodes each; mean and 95 % interval."]
+        lines.append(f"| {name} | " + " | ".join(text(row[m]) for m in SHOWN) + f" | {paper.get(name, '–')} |")
+    lines += [
+        "",
+        f"{args.task}, seeds {args.seeds}, {args.episodes} episodes each; mean and 95 % interval. Every row learns "
+        f"from the video alone (`{' '.join(shared)}`, before overrides of the call); where the mask does not count, no "
+        "episode ends because it is lost.",
+    ]
     content = {"task": args.task, "seeds": grid.seeds, "episodes": args.episodes, "rows": rows, "paper": paper}
     write_table(grid.output, "ablation", content, lines)

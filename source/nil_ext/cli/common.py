@@ -177,12 +177,12 @@ def with_machine_settings(argv: list[str]) -> list[str]:
     """
     if torch.cuda.is_available() or "--help" in argv or "-h" in argv:
         return argv
-    device = _value_of(argv, "--device")
+    device = value_of(argv, "--device")
     if device is not None and device.startswith("cuda"):
         raise InputError(f"--device {device}: PyTorch finds no CUDA device here; leave it out to run on the CPU.")
     if device is None:
         argv = [*argv, "--device", "cpu"]
-    chosen = {name for arg in argv if arg.startswith("presets=") for name in arg.removeprefix("presets=").split(",")}
+    chosen = chosen_presets(argv)
     if chosen & set(PROFILES):
         return argv
     print("[nil_ext] No CUDA device: running the 'cpu' profile (see docs/method.md; 'presets=paper' overrides).")
@@ -190,7 +190,13 @@ def with_machine_settings(argv: list[str]) -> list[str]:
     return [*rest, "presets=" + ",".join(["cpu", *sorted(chosen)])]
 
 
-def _value_of(argv: list[str], option: str) -> str | None:
+def chosen_presets(argv: list[str]) -> set[str]:
+    """Names of the presets on a command line."""
+    return {name for arg in argv if arg.startswith("presets=") for name in arg.removeprefix("presets=").split(",")}
+
+
+def value_of(argv: list[str], option: str) -> str | None:
+    """What follows an option on a command line, or None where it is not there."""
     for index, arg in enumerate(argv):
         if arg.startswith(f"{option}="):
             return arg.split("=", 1)[1]

@@ -25,8 +25,15 @@ from .controls import Policy, controls
 from .judge import write_rollout_video
 from .probe import SimulatorProbe, yardstick
 from .provenance import about, checkpoint_facts, file_hash
-from .recorded_run import RecordedRun, same_settings
-from .session import Session, find_checkpoint, load_checkpoint, open_session
+from .recorded_run import RecordedRun, default_selector, require_seeds, same_settings
+from .session import (
+    Session,
+    find_checkpoint,
+    load_checkpoint,
+    open_session,
+    output_folder,
+    with_shipped_profile,
+)
 
 REGULARISATION_ONLY = "regularisation only"
 """Name of the control that was trained without the imitation streams."""
@@ -36,6 +43,7 @@ REPORT_FILE = "report.html"
 
 def run(argv: list[str]) -> None:
     """Judge checkpoints beside their controls, compare them with earlier evaluations, and write what was found."""
+    argv = with_shipped_profile(argv)
     args = parse_args(_parser(), argv)
     if args.episodes < 1:
         raise InputError(f"--episodes {args.episodes} leaves nothing to judge: give at least 1.")
@@ -58,7 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Judge a policy by every metric, beside its controls.")
     many = {"action": "append", "default": [], "metavar": "PATH"}
     parser.add_argument(
-        "--checkpoint", **many, help="A file, a run folder, 'latest' (default) or 'best'; again for each further seed."
+        "--checkpoint",
+        **many,
+        help="A file, a run folder, 'latest' or 'best', again for each further seed; default: the policy that comes "
+        "with the task, else 'latest'.",
     )
     parser.add_argument("--name", help="What tables call the method; default: the run folder's name.")
     parser.add_argument("--episodes", type=int, default=100, help="Episodes of each policy and control (100).")
@@ -69,7 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--compare", **many, help="Folder of an earlier evaluation to put beside; may be repeated.")
     parser.add_argument("--report", action="store_true", help="Write a self-contained HTML page too.")
-    parser.add_argument("--output", help="Where to write; default: <run folder>/evaluation/<checkpoint>.")
+    parser.add_argument(
+        "--output",
+        help="Where to write; default: <run folder>/evaluation/<checkpoint>.",
+    )
     return parser
 
 
@@ -95,7 +109,7 @@ def _evaluate(args: argparse.Namespace, argv: list[str]) -> Evaluation:
     reference = runs[0].reference(env_cfg, given=bool(args.reference))
     mocap = load_mocap(args.mocap, env_cfg.commands.reference.robot) if args.mocap else None
     args.num_envs = _environments(args, argv, env_cfg)
-    output = Path(args.output).expanduser() if args.output else _default_folder(runs)
+    output = Path(args.output).expanduser() if args.output else _default_folder(runs, args.task)
     require_writable(output)
     for entry in runs:
         print(f"[nil_ext] Checkpoint: {entry.checkpoint}")
@@ -106,7 +120,9 @@ def _evaluate(args: argparse.Namespace, argv: list[str]) -> Evaluation:
         write_rollout_video(output / VIDEO_FILE, session, judge.film)
         facts = about(session, reference, env_cfg.commands.reference.path, found.agent_cfg.seed)
         facts |= _more_facts(args, judge.measure, session, mocap)
-    facts["checkpoints"] = [checkpoint_facts(entry, content) for entry, content in zip(runs, contents, strict=True)]
+    facts["checkpoints"] = [
+        {**checkpoint_facts(entry, content), "seed": entry.seed} for entry, content in zip(runs, contents, strict=True)
+    ]
     facts["reference"]["is the run's own"] = reference.digest == runs[0].metadata.get("reference")
     evaluation = Evaluation(args.name or runs[0].folder.name, facts, episodes)
     evaluation.write(output)
@@ -119,19 +135,18 @@ def _candidates(args: argparse.Namespace, argv: list[str]) -> _Candidates:
     """Find the checkpoints and bring the settings to what they were trained with."""
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent)
 
-    def find(selector: str) -> RecordedRun:
+    def find(selector: str | None) -> RecordedRun:
         path = find_checkpoint(selector, agent_cfg.experiment_name, args.task, args.agent)
         return RecordedRun.of(path, args.task)
 
-    runs = [find(selector) for selector in args.checkpoint or ["latest"]]
+    runs = [find(selector) for selector in args.checkpoint or [default_selector(args)]]
+    require_seeds(runs)
     same_settings(runs)
     control = find(args.regularisation_only) if args.regularisation_only else None
     if control is not None:
         _require_regularisation_only(control)
         same_settings([runs[0], control])
     env_cfg, agent_cfg = runs[0].resolve(args, argv)
-    chosen = {token.partition("=")[0] for token in argv if "=" in token}
-    runs[0].adopt(env_cfg, agent_cfg, chosen | ({"env.commands.reference.path"} if args.reference else set()))
     return _Candidates(runs, control, env_cfg, agent_cfg)
 
 
@@ -219,9 +234,9 @@ def _more_facts(args: argparse.Namespace, measure: Yardstick, session: Session, 
     }
 
 
-def _default_folder(runs: list[RecordedRun]) -> Path:
+def _default_folder(runs: list[RecordedRun], task: str) -> Path:
     stem = runs[0].checkpoint.stem + (f"_and_{len(runs) - 1}_more" if len(runs) > 1 else "")
-    return runs[0].folder / "evaluation" / stem
+    return output_folder(runs[0].checkpoint, task) / "evaluation" / stem
 
 
 def main() -> int:

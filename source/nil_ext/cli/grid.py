@@ -16,16 +16,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..evaluation import Evaluation
+from ..evaluation import METRICS, Evaluation
 from ..evaluation.results import JSON_FILE
 from ..files import require_writable, whole_file
 from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
 from ..rl.runners.off_policy_runner import WITHIN_WARM_UP
 from ..tasks.embedded import ASSETS
+from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
 from .common import resolve_cfgs
+from .recorded_run import action_overrides
 
 SCRIPTS = ASSETS.parent / "scripts"
 """The scripts of the checkout; it is they that run, as a user would run them."""
+
+VIDEO_ALONE = (
+    "env.tracking_steps=0",
+    "env.commands.reference.observe_motion=false",
+    "env.commands.reference.start_along_reference=0",
+)
+"""Nothing of the reference but what its video shows, as the paper has it. The ``cpu`` profile also uses the joint
+angles of a sketch or a lifted clip, which no other method of the tables gets."""
+
+SHOWN = ("env_reward", "survival", "forward_speed", "mask_iou")
+"""Metrics of the tables: the Env. Reward separates poorly, so it never stands alone."""
 
 _TRAINED = "trained.json"
 _SETTINGS = "settings.json"
@@ -56,6 +69,9 @@ class Cell:
 
     drawn: tuple[str, ...] = ()
     """What ``generate.py`` gets to make a reference for this cell alone; empty where it needs none."""
+
+    shared: tuple[str, ...] = ()
+    """Overrides that ``train.py`` and ``evaluate.py`` get, because they choose what the policy acts in."""
 
 
 def add_grid_args(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +117,7 @@ class Grid:
             if not (done / JSON_FILE).is_file():
                 checkpoints = [part for run in runs for part in ("--checkpoint", str(run))]
                 options = ("--episodes", str(self._args.episodes), "--name", cell.name, "--output", str(done))
-                self.call("evaluate.py", cell, folder, *checkpoints, *options)
+                self.call("evaluate.py", cell, folder, *checkpoints, *options, *cell.shared)
             return Evaluation.read(done)
         except CellError as error:
             print(f"[nil_ext] {cell.task}, {cell.name}: {error}", file=sys.stderr)
@@ -115,7 +131,7 @@ class Grid:
             return folder / json.loads((folder / _TRAINED).read_text(encoding="utf-8"))["run"]
         iterations, minutes = self._budget(cell)
         checkpoint = _newest(folder)
-        arguments = ["--agent", cell.agent, "--seed", str(seed), "--no_evaluation", *cell.arguments]
+        arguments = ["--agent", cell.agent, "--seed", str(seed), "--no_evaluation", *cell.arguments, *cell.shared]
         if cell.drawn:
             arguments += ["--reference", str(self._drawn(cell))]
         if minutes != float("inf"):
@@ -198,7 +214,7 @@ class Grid:
         args = self._args
         settings = {
             "task": cell.task,
-            "arguments": [cell.agent, *cell.arguments, *cell.drawn],
+            "arguments": [cell.agent, *cell.arguments, *cell.shared, *cell.drawn],
             "overrides": list(self._overrides),
             "budget": [args.max_iterations, args.max_minutes, args.num_envs, args.episodes],
             "seeds": self.seeds,
@@ -215,6 +231,16 @@ class Grid:
             )
 
 
+def video_alone(env_cfg) -> tuple[str, ...]:
+    """:data:`VIDEO_ALONE`, and position targets around e0 where the settings have them around the reference's motion.
+
+    Args:
+        env_cfg: settings of the task. With the paper's, whose actions are torques, nothing changes.
+    """
+    residual = isinstance(env_cfg.actions.joints, ReferencePositionActionCfg)
+    return (*VIDEO_ALONE, *(action_overrides("position") if residual else ()))
+
+
 def run_grid(grid: Grid, body) -> int:
     """Run a table's body; Ctrl-C and SIGTERM stop it, and the same call goes on."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -228,12 +254,18 @@ def run_grid(grid: Grid, body) -> int:
     return 1 if grid.failed else 0
 
 
-def value(evaluation: Evaluation | None, metric: str, who: str = "policy") -> dict | None:
-    """Mean and 95 % interval of a metric; None where there is none."""
-    summary = None if evaluation is None else evaluation.summaries(who)[metric]
-    if summary is None or summary.mean is None:
-        return None
-    return {"mean": summary.mean, "ci": list(summary.seeds_ci or summary.episodes_ci or ())}
+def values(evaluation: Evaluation | None, who: str = "policy") -> dict[str, dict | None]:
+    """Mean and 95 % interval of each of :data:`SHOWN`; None where there is none."""
+    found: dict[str, dict | None] = dict.fromkeys(SHOWN)
+    for metric, summary in ({} if evaluation is None else evaluation.summaries(who)).items():
+        if metric in found and summary.mean is not None:
+            found[metric] = {"mean": summary.mean, "ci": list(summary.seeds_ci or summary.episodes_ci or ())}
+    return found
+
+
+def titles() -> list[str]:
+    """What tables call :data:`SHOWN`."""
+    return [METRICS[metric].title for metric in SHOWN]
 
 
 def text(number: dict | None) -> str:

@@ -8,19 +8,24 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import gymnasium as gym
-
 from isaaclab.envs.utils.video_recorder_cfg import VideoRecorderCfg
 from isaaclab_rl.entrypoints.common import add_video_args, apply_video_recording, video_playback_steps
 
 from ..errors import InputError
-from ..tasks.walk.register import IMITATION
+from ..tasks.embedded import describe
 from .common import parse_args, resolve_cfgs, run_main
 from .export import export_policy
 from .judge import judge
 from .record import record_rollouts, require_nothing_else, rollouts_file
-from .recorded_run import RecordedRun
-from .session import find_checkpoint, load_checkpoint, open_session, output_folder, require_fitting
+from .recorded_run import RecordedRun, default_selector
+from .session import (
+    find_checkpoint,
+    load_checkpoint,
+    open_session,
+    output_folder,
+    require_fitting,
+    with_shipped_profile,
+)
 from .viewers import show, viewer_cfgs
 
 
@@ -29,7 +34,7 @@ def run(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(
         description="Export a policy and judge it beside its reference; with --viz or --video, play it instead."
     )
-    parser.add_argument("--reference", help="Video file or prepared folder; default: the task's embedded sketch.")
+    parser.add_argument("--reference", help="Another video or prepared folder than the run's own reference.")
     parser.add_argument(
         "--checkpoint",
         help="A file, a run folder, 'latest' or 'best'; default: the policy that comes with the task, else 'latest'.",
@@ -44,14 +49,14 @@ def run(argv: list[str]) -> None:
     )
     parser.add_argument("--real-time", action="store_true", help="Play no faster than real time.")
     add_video_args(parser, action="play")
+    argv = with_shipped_profile(argv)
     args = parse_args(parser, argv)
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent, play_mode=True)
     _require_sensible(args, env_cfg)
-    selector = args.checkpoint
-    if selector is None and (gym.spec(args.task).kwargs["reward"] != IMITATION or not args.agent.startswith("bro")):
-        selector = "latest"  # the policy that comes with a task is NIL's
+    selector = args.checkpoint or default_selector(args)
     checkpoint = find_checkpoint(selector, agent_cfg.experiment_name, args.task, args.agent)
-    env_cfg, agent_cfg = RecordedRun.of(checkpoint, args.task).resolve(args, argv, play_mode=True)
+    recorded = RecordedRun.of(checkpoint, args.task)
+    env_cfg, agent_cfg = recorded.resolve(args, argv, play_mode=True)
     folder = output_folder(checkpoint, args.task)
     print(f"[nil_ext] Checkpoint: {checkpoint}")
     playing = bool(args.visualizer) or args.video
@@ -62,6 +67,8 @@ def run(argv: list[str]) -> None:
         env_cfg.video_recorders = [VideoRecorderCfg(source=_video_source(args.visualizer or []))]
         apply_video_recording(env_cfg, str(folder), args, subdir="play", checkpoint_path=str(checkpoint))
     require_fitting(checkpoint, env_cfg)
+    reference = recorded.reference(env_cfg, given=bool(args.reference))
+    print(f"[nil_ext] Reference: {describe(reference)}")
     with open_session(args, env_cfg, agent_cfg, None) as session:
         load_checkpoint(session, checkpoint)
         policy = session.runner.get_inference_policy(device=session.env.device)

@@ -76,5 +76,6 @@ def yardstick(session: Session, mocap: MocapClip | None = None) -> Yardstick:
         masks=reference.masks.cpu().numpy(),
         metres_per_pixel=facts.camera.extent / reference.masks.shape[-1],
         rate=1.0 / session.env.unwrapped.step_dt,
+        joint_pos=reference.joint_pos_table.cpu().numpy() if reference.has_motion else None,
         mocap=mocap,
     )

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass, field
+import sys
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 
-import yaml
+import gymnasium as gym
 
-from isaaclab_rl.entrypoints.common import RUN_MANIFEST_FILENAME, RUN_MANIFEST_VERSION
+from isaaclab_rl.entrypoints.common import RUN_MANIFEST_FILENAME, RUN_MANIFEST_VERSION, set_hydra_args
 
 from ..errors import InputError
+from ..evaluation.run_params import OPAQUE, read_params
 from ..reference import Reference
 from ..tasks.embedded import load_reference
-from ..tasks.walk.register import TASK
+from ..tasks.walk.register import IMITATION, TASK
 from .common import resolve_cfgs
 from .lift import LiftWatch
 
@@ -41,16 +43,15 @@ nor is the physics engine: judging in another one is a test of its own."""
 AGENT_SETTINGS = (("class_name",), ("obs_groups",), ("actor",), ("critic",), ("algorithm",))
 """Parts of the agent without which its checkpoint does not load."""
 
+TRAINING_ONLY = ("env.commands.reference.start_along_reference", "env.commands.reference.lost_below")
+"""How episodes of training start and end: whoever judges or plays starts them at e0, and lets them end with a fall."""
 
-class _PlainLoader(yaml.SafeLoader):
-    """Plain values and tuples; whatever would run code becomes :data:`_OPAQUE`."""
-
-
-_OPAQUE = object()
-_PlainLoader.add_constructor(
-    "tag:yaml.org,2002:python/tuple", lambda loader, node: tuple(loader.construct_sequence(node, deep=True))
-)
-_PlainLoader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: _OPAQUE)
+_ACTION_KINDS = {
+    "JointEffortAction": "torque",
+    "JointPositionAction": "position",
+    "ReferencePositionAction": "residual",
+}
+"""The preset of each class of action."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class RecordedRun:
         return self.manifest.get("metadata", {})
 
     @property
+    def seed(self) -> int | None:
+        """Seed that it was trained with, where it was kept."""
+        return self.agent.get("seed")
+
+    @property
     def commit(self) -> str | None:
         """Commit of the program that trained it, where it was kept."""
         for file in sorted((self.folder / "git").glob("*.diff")):
@@ -92,14 +98,14 @@ class RecordedRun:
         try:
             file = folder / RUN_MANIFEST_FILENAME
             manifest = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-            env, agent = (_plain_yaml(folder / "params" / name) for name in ("env.yaml", "agent.yaml"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
+            env, agent = read_params(folder)
+        except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"Run folder '{folder}' cannot be read ({reason}): choose another run.") from error
         if manifest and manifest.get("version") != RUN_MANIFEST_VERSION:
             raise InputError(
                 f"Run '{folder}' is of version {manifest.get('version')}, this program reads {RUN_MANIFEST_VERSION}: "
-                "evaluate it with the version that trained it."
+                "use the version that trained it."
             )
         if manifest and manifest.get("task") != task:
             raise InputError(
@@ -108,29 +114,29 @@ class RecordedRun:
         return cls(checkpoint, manifest, env, agent)
 
     def resolve(self, args: argparse.Namespace, argv: list[str], play_mode: bool = False) -> tuple:
-        """Settings of task and agent with the run's own agent and reward, which ``args`` then name too.
+        """Settings of task and agent as the run was trained with; ``args`` names its agent then too.
+
+        What the command line has set stays, and so do :data:`TRAINING_ONLY` and the number of environments.
+
+        Args:
+            args: what the script was called with, ``reference`` among it.
+            argv: its command line.
+            play_mode: whether to play.
 
         Raises:
-            InputError: When the command line names another reward, or settings do not fit.
+            InputError: When the command line names another reward, settings do not fit, or the run had another kind of
+                observation or network than the call.
         """
         reward = self.metadata.get("reward")
         if reward is not None and args.reward not in (None, reward):
             raise InputError(f"Run '{self.folder}' learned from the {reward} reward: leave --reward {args.reward} out.")
         if "--agent" not in {token.partition("=")[0] for token in argv}:
             args.agent = self.metadata.get("agent", args.agent)
-        return resolve_cfgs(args, args.agent, play_mode, reward)
-
-    def adopt(self, env_cfg, agent_cfg, chosen: set[str]) -> None:
-        """Bring settings to what the run was trained with.
-
-        Args:
-            env_cfg: settings of the environment, changed in place.
-            agent_cfg: settings of the agent, changed in place.
-            chosen: dotted paths that the command line has set; they stay.
-
-        Raises:
-            InputError: When the run had another kind of action, observation or network.
-        """
+        set_hydra_args([*sys.argv[1:], *self._kind_of_action(argv)])
+        env_cfg, agent_cfg = resolve_cfgs(args, args.agent, play_mode, reward)
+        chosen = {token.partition("=")[0] for token in argv if "=" in token}.union(TRAINING_ONLY)
+        if args.reference:
+            chosen.add("env.commands.reference.path")
         for root, cfg, recorded, paths in (
             ("env", env_cfg, self.env, ENV_SETTINGS),
             ("agent", agent_cfg, self.agent, AGENT_SETTINGS),
@@ -142,16 +148,27 @@ class RecordedRun:
                     node, theirs, mine = getattr(node, name), theirs.get(name, {}), mine[name]
                 if path[-1] in theirs:
                     self._adopt(node, mine, {path[-1]: theirs[path[-1]]}, ".".join((root, *path[:-1])), chosen)
+        return env_cfg, agent_cfg
+
+    def _kind_of_action(self, argv: list[str]) -> list[str]:
+        """Overrides that choose the run's kind of action and its gains, unless the command line chooses a kind."""
+        choices = [token.partition("=")[2] for token in argv if token.startswith(("presets=", "env.actions.joints="))]
+        chosen = {name for choice in choices for name in choice.split(",")}
+        kind = _ACTION_KINDS.get(str(_at(self.env, ("actions", "joints", "class_type"))).rpartition(":")[2])
+        return [] if kind is None or chosen.intersection(_ACTION_KINDS.values()) else action_overrides(kind)
 
     def _adopt(self, node, mine: dict, theirs: dict, path: str, chosen: set[str]) -> None:
-        for name, value in theirs.items():
+        """Bring ``node``, whose plain values are ``mine``, to ``theirs``."""
+        for name, value in (theirs | _added_since(node, mine, theirs, path)).items():
             here = f"{path}.{name}"
-            if name not in mine or value is _OPAQUE or here in chosen or mine[name] == value:
+            if name not in mine or value is OPAQUE or here in chosen or mine[name] == value:
                 continue
             child = node[name] if isinstance(node, dict) else getattr(node, name)
-            if isinstance(value, dict) and isinstance(mine[name], dict) and not _is_table(child, value):
+            if value is None and _is_observation(mine[name]):
+                setattr(node, name, None)
+            elif isinstance(value, dict) and isinstance(mine[name], dict) and not _is_table(child, value):
                 self._adopt(child, mine[name], value, here, chosen)
-            elif _is_code(value) or _is_code(mine[name]) or isinstance(mine[name], dict) != isinstance(value, dict):
+            elif _is_code(value) or _is_code(mine[name]) or not _is_alike(child, value):
                 raise InputError(
                     f"Run '{self.folder}' was trained with another {here} ({value}) than this call has ({mine[name]}): "
                     "give the presets, overrides and --agent that it was trained with."
@@ -184,6 +201,56 @@ class RecordedRun:
         return reference
 
 
+def action_overrides(kind: str) -> list[str]:
+    """Overrides that choose a kind of action (``torque``, ...) and its gains, whatever ``presets=`` says."""
+    return [f"env.actions.joints={kind}", f"env.scene.robot.actuators.motors={kind}"]
+
+
+def default_selector(args: argparse.Namespace) -> str | None:
+    """What a call without ``--checkpoint`` means: None for the policy that comes with the task, which is NIL's.
+
+    Args:
+        args: what the script was called with, its settings resolved.
+    """
+    is_nil = gym.spec(args.task).kwargs["reward"] == IMITATION and args.agent.startswith("bro")
+    return None if is_nil else "latest"
+
+
+def warn_of_another_reference(checkpoint: Path, reference: Reference) -> None:
+    """Print a line where training goes on from a run that imitated another reference."""
+    file = checkpoint.parent / RUN_MANIFEST_FILENAME
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))["metadata"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # a bare checkpoint
+    theirs = about.get("reference", reference.digest)
+    if theirs != reference.digest and about.get("reward") != TASK:
+        print(
+            f"[WARN] Run '{checkpoint.parent}' imitated another reference (digest {theirs[:12]}, this one "
+            f"{reference.digest[:12]}): its replay holds rewards by that one; give its --reference to go on with it."
+        )
+
+
+def require_seeds(runs: list[RecordedRun]) -> None:
+    """Refuse checkpoints of one run, which are no two seeds, and warn of runs with the same seed.
+
+    Raises:
+        InputError: When two checkpoints are the same file, or lie in the same folder.
+    """
+    for place, run in enumerate(runs):
+        for other in runs[:place]:
+            if run.folder.resolve() == other.folder.resolve():
+                raise InputError(
+                    f"Checkpoints '{other.checkpoint}' and '{run.checkpoint}' are of one run, not of two seeds: give "
+                    "one checkpoint of each run."
+                )
+            if run.seed is not None and run.seed == other.seed:
+                print(
+                    f"[WARN] Runs '{other.folder}' and '{run.folder}' were trained with the same seed, {run.seed}: "
+                    "intervals over seeds want runs of different ones."
+                )
+
+
 def same_settings(runs: list[RecordedRun]) -> None:
     """Refuse runs that cannot be judged in one environment with one network.
 
@@ -194,7 +261,8 @@ def same_settings(runs: list[RecordedRun]) -> None:
     for run in runs[1:]:
         for root, paths in (("env", ENV_SETTINGS), ("agent", AGENT_SETTINGS)):
             for path in paths:
-                if _at(getattr(first, root), path) != _at(getattr(run, root), path):
+                one, other = (_judged(_at(getattr(each, root), path), ".".join((root, *path))) for each in (first, run))
+                if one != other:
                     raise InputError(
                         f"Runs '{first.folder}' and '{run.folder}' differ in {'.'.join((root, *path))}: evaluate each "
                         "by itself, and put them side by side with --compare."
@@ -206,10 +274,34 @@ def same_settings(runs: list[RecordedRun]) -> None:
             )
 
 
+def _judged(values: object, path: str) -> object:
+    """Recorded settings at a path without those of :data:`TRAINING_ONLY`."""
+    if not isinstance(values, dict):
+        return values
+    return {name: value for name, value in values.items() if f"{path}.{name}" not in TRAINING_ONLY}
+
+
 def _at(values: dict, path: tuple[str, ...]):
     for name in path:
         values = values.get(name, {}) if isinstance(values, dict) else {}
     return values
+
+
+def _added_since(node: object, mine: dict, theirs: dict, path: str) -> dict:
+    """What a run without these settings was trained with: no such observation, and the reference's own defaults."""
+    lacks = [name for name in mine if name not in theirs]
+    if path.startswith("env.observations."):
+        return {name: None for name in lacks if _is_observation(mine[name])}
+    if path == "env.commands.reference":
+        defaults = type(node)()
+        plain = defaults.to_dict()
+        return {name: plain[name] for name in lacks if not isinstance(getattr(defaults, name), type(MISSING))}
+    return {}
+
+
+def _is_observation(mine: object) -> bool:
+    """Whether plain settings are those of an observation term."""
+    return isinstance(mine, dict) and "func" in mine and "noise" in mine
 
 
 def _is_table(child: object, value: dict) -> bool:
@@ -217,17 +309,12 @@ def _is_table(child: object, value: dict) -> bool:
     return isinstance(child, dict) and not any(isinstance(entry, dict) for entry in value.values())
 
 
+def _is_alike(child: object, value: object) -> bool:
+    """Whether a value can take a setting's place: both have parts or neither has, or a number replaces a table."""
+    nested = isinstance(child, dict) or hasattr(child, "__dataclass_fields__")
+    return nested == isinstance(value, dict) or (isinstance(child, dict) and isinstance(value, (int, float)))
+
+
 def _is_code(value: object) -> bool:
     """Whether a setting names a class or function (``module:name``)."""
     return isinstance(value, str) and ":" in value and value.partition(":")[0].replace(".", "").isidentifier()
-
-
-def _plain_yaml(path: Path) -> dict:
-    """A settings file without anything that would run code; empty where there is none."""
-    if not path.is_file():
-        return {}
-    with open(path, encoding="utf-8") as file:
-        content = yaml.load(file, Loader=_PlainLoader)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path.name} holds no settings")
-    return content

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gymnasium as gym
+import torch
 
 from isaaclab.envs.mdp import JointPositionActionCfg
 from isaaclab_rl.entrypoints.common import (
@@ -44,7 +45,7 @@ from ..tasks.embedded import ASSETS
 from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
 from ..tasks.stream_vec_env import StreamVecEnv
 from ..tasks.walk.register import IMITATION
-from .common import simulation
+from .common import PROFILES, chosen_presets, simulation, value_of
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
@@ -268,6 +269,22 @@ def shipped_policy(task: str) -> Path | None:
     if len(missing) == 1:
         raise InputError(f"The policy that comes with {task} lacks '{missing[0]}': restore it, or name a --checkpoint.")
     return None if missing else files[0]
+
+
+def with_shipped_profile(argv: list[str]) -> list[str]:
+    """The arguments with the profile of the policy that comes with the task, where that is what they ask for.
+
+    All of them were trained in the ``cpu`` profile, which a machine with CUDA would not run by itself. The choice is
+    printed: a default is never swapped silently.
+    """
+    task = value_of(argv, "--task")
+    if task is None or value_of(argv, "--checkpoint") or chosen_presets(argv) & set(PROFILES):
+        return argv
+    if not torch.cuda.is_available() or shipped_policy(task) is None:
+        return argv
+    print(f"[nil_ext] The policy that comes with {task} was trained in the 'cpu' profile, which runs here too.")
+    rest = [arg for arg in argv if not arg.startswith("presets=")]
+    return [*rest, "presets=" + ",".join(["cpu", *sorted(chosen_presets(argv))])]
 
 
 def output_folder(checkpoint: Path, task: str) -> Path:

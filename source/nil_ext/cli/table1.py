@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..rl.imitation import load_trajectories
 from ..tasks.walk.register import BASELINES
 from .common import parse_args, resolve_cfgs
-from .grid import Cell, CellError, Grid, add_grid_args, run_grid, text, value, write_table
+from .grid import SHOWN, Cell, CellError, Grid, add_grid_args, run_grid, text, titles, values, video_alone, write_table
 from .session import log_root
 
 METHODS = {
@@ -24,7 +24,7 @@ METHODS = {
     "BCO": ("bco", ()),
     "Expert": ("bro", ("--reward", "task")),
 }
-"""Agent and options of each method."""
+"""Agent and options of each method; NIL also gets :func:`~nil_ext.cli.grid.video_alone` of the task."""
 
 PAPER = {
     "NIL-H1-Walk": (396.1, 393.5, 347.8, 72.0, 400.0),
@@ -59,17 +59,24 @@ def run(argv: list[str]) -> int:
     if unknown := [name for name in methods if name not in METHODS]:
         raise InputError(f"--methods: no method '{unknown[0]}' among {', '.join(METHODS)}.")
     tasks = [args.task] if single else [task for task in PAPER if task in gym.registry]
-    given = {task: _given(args, task) for task in tasks}
+    env_cfgs = {task: _env_cfg(args, task) for task in tasks}
+    given = {task: _given(args, task, env_cfg) for task, env_cfg in env_cfgs.items()}
+    nil = {task: video_alone(env_cfg) for task, env_cfg in env_cfgs.items()}
     grid = Grid(args, args.output or log_root("table1") / (args.task if single else "all"))
 
     def body() -> None:
-        results = {task: _row(grid, task, methods, given[task]) for task in tasks}
-        _write(args, grid, methods, results)
+        results = {task: _row(grid, task, methods, given[task], nil[task]) for task in tasks}
+        _write(args, grid, methods, results, nil[tasks[0]])
 
     return run_grid(grid, body)
 
 
-def _given(args: argparse.Namespace, task: str) -> Path | None:
+def _env_cfg(args: argparse.Namespace, task: str):
+    """Settings of a task's environment."""
+    return resolve_cfgs(argparse.Namespace(**vars(args) | {"task": task}), args.agent)[0]
+
+
+def _given(args: argparse.Namespace, task: str, env_cfg) -> Path | None:
     """The file of trajectories that was given for a task, read early: nothing is to train for hours before it fails."""
     if args.trajectories is None:
         return None
@@ -77,7 +84,6 @@ def _given(args: argparse.Namespace, task: str) -> Path | None:
         raise InputError(
             f"--trajectories '{args.trajectories}' is no folder: give the one that holds <robot>_walk.npz."
         )
-    env_cfg, _ = resolve_cfgs(argparse.Namespace(**vars(args) | {"task": task}), args.agent)
     robot = env_cfg.commands.reference.robot
     path = args.trajectories.expanduser().absolute() / f"{robot.lower()}_walk.npz"
     if not path.is_file():
@@ -87,13 +93,17 @@ def _given(args: argparse.Namespace, task: str) -> Path | None:
     return path
 
 
-def _row(grid: Grid, task: str, methods: list[str], trajectories: Path | None) -> dict:
-    """Evaluations of a task's methods, the Expert first where the baselines need its rollouts."""
+def _row(grid: Grid, task: str, methods: list[str], trajectories: Path | None, nil: tuple[str, ...]) -> dict:
+    """Evaluations of a task's methods, the Expert first where the baselines need its rollouts.
+
+    ``nil`` are the overrides of NIL.
+    """
     results = {}
     for name in sorted(methods, key=list(METHODS).index):
         agent, options = METHODS[name]
         if agent not in BASELINES:
-            results[name] = grid.evaluate(Cell(name, task, f"{task}/{name}", options, agent))
+            shared = nil if name == "NIL" else ()
+            results[name] = grid.evaluate(Cell(name, task, f"{task}/{name}", options, agent, shared=shared))
             continue
         try:
             trajectories = trajectories or _record(grid, task)
@@ -119,23 +129,28 @@ def _record(grid: Grid, task: str) -> Path:
     return path
 
 
-def _write(args: argparse.Namespace, grid: Grid, methods: list[str], results: dict) -> None:
-    """The table of what there is."""
-    head = ["Env. Reward", *methods, "(standing)"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+def _write(args: argparse.Namespace, grid: Grid, methods: list[str], results: dict, nil: tuple[str, ...]) -> None:
+    """The table of what there is; ``nil`` are the overrides of NIL."""
+    columns = [*methods, "(standing)"]
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     rows: dict[str, dict] = {}
     for task, found in results.items():
-        rows[task] = {name: value(evaluation, "env_reward") for name, evaluation in found.items()}
         any_of = next((evaluation for evaluation in found.values() if evaluation is not None), None)
-        rows[task]["(standing)"] = value(any_of, "env_reward", "standing")
-        lines.append(f"| {task} | " + " | ".join(text(rows[task][name]) for name in head[1:]) + " |")
+        rows[task] = {name: values(found[name]) for name in methods} | {"(standing)": values(any_of, "standing")}
+        reward, *others = ([text(rows[task][name][metric]) for name in columns] for metric in SHOWN)
         paper = dict(zip(METHODS, PAPER.get(task, ()), strict=False))
-        lines.append("| the paper's | " + " | ".join(str(paper.get(name, "–")) for name in head[1:]) + " |")
-    lines += ["", f"Seeds {args.seeds}, {args.episodes} episodes each; mean and 95 % interval."]
+        title, *more = titles()
+        table = [(f"{task}, {title}", reward), ("the paper's", [str(paper.get(name, "–")) for name in columns])]
+        lines += [f"| {of} | {' | '.join(cells)} |" for of, cells in table + list(zip(more, others, strict=True))]
+    lines += [
+        "",
+        f"Seeds {args.seeds}, {args.episodes} episodes each; mean and 95 % interval. NIL learns from the video alone "
+        f"(`{' '.join(nil)}`, before overrides of the call).",
+    ]
     content = {
         "seeds": grid.seeds,
         "episodes": args.episodes,
-        "env_reward": rows,
+        "rows": rows,
         "paper": PAPER,
         "methods": list(METHODS),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from datetime import datetime
@@ -27,6 +28,7 @@ from .common import is_baseline, parse_args, resolve_cfgs, run_main
 from .judge import judge
 from .lift import LiftWatch
 from .own_robot import record_robot
+from .recorded_run import warn_of_another_reference
 from .session import (
     LIBRARY,
     Session,
@@ -82,6 +84,7 @@ def run(argv: list[str]) -> int:
     )
     if checkpoint is not None:
         require_fitting(checkpoint, env_cfg, to_train=True)
+        warn_of_another_reference(checkpoint, reference)
     with (
         run_folder(agent_cfg.experiment_name, args.run_name or agent_cfg.run_name, args.run_timestamp) as log_dir,
         startup_screen(args, num_stages=2) as screen,
@@ -122,7 +125,12 @@ def run(argv: list[str]) -> int:
                 policy = session.runner.get_inference_policy(device=session.env.device)
                 video = judge(session, policy, log_dir / "evaluation", "final")
                 print(f"[nil_ext] Video: {video}")
-    print(f"[nil_ext] Done. Play it: {sys.argv[0].replace('train.py', 'play.py')} --task {task} --checkpoint {log_dir}")
+    # the run folder remembers all but what chooses the machine's profile, backends and device
+    machine = [token for token in sys.argv[1:] if token.partition("=")[0] in ("presets", "physics", "renderer")]
+    if any(token.partition("=")[0] == "--device" for token in argv):
+        machine += ["--device", args.device]
+    play = [sys.executable, sys.argv[0].replace("train.py", "play.py"), "--task", task, "--checkpoint", str(log_dir)]
+    print(f"[nil_ext] Done. Play it: {shlex.join([*play, *machine])}")
     return 0
 
 

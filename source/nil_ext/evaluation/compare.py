@@ -8,19 +8,21 @@ from __future__ import annotations
 import numpy as np
 
 from .metrics import METRICS
-from .results import POLICY, Evaluation, cell
+from .results import POLICY, Evaluation, cell, iqm_cell, mean_cell
 from .statistics import probability_of_improvement
 
 
 def comparison(evaluations: list[Evaluation]) -> str:
-    """A Markdown table of the methods alone, with the probability that the first is better than each other."""
+    """A Markdown table of the methods alone, mean and IQM, and the probability that the first beats each other."""
     metrics = [name for name in METRICS if any(name in entry.metrics() for entry in evaluations)]
     rows = [entry.summaries(POLICY) for entry in evaluations]
     first, *others = evaluations
-    titles = [entry.name for entry in evaluations] + [f"P({first.name} better than {entry.name})" for entry in others]
+    titles = [title for entry in evaluations for title in (entry.name, f"{entry.name}, IQM")]
+    titles += [f"P({first.name} better than {entry.name})" for entry in others]
     lines = ["| metric | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for name in metrics:
-        cells = [cell(row[name]) for row in rows] + [improvement(first, entry, name) for entry in others]
+        cells = [cell(part(row[name])) for row in rows for part in (mean_cell, iqm_cell)]
+        cells += [improvement(first, entry, name) for entry in others]
         lines.append(f"| {METRICS[name].title} | " + " | ".join(cells) + " |")
     return "\n".join(lines + [f"\n{note}" for note in differences(evaluations)])
 

@@ -11,8 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from .run_params import read_params
+
 _STEPS = "Train/env_steps"
 _SHOWN = ("Train/mean", "Metrics/", "Episode_Reward/", "Episode_Termination/")
+_OVER_SECONDS = "/time"
+"""End of the tags that rsl_rl logs a second time, by seconds instead of iterations."""
+
 _POINTS = 200
 """Most points of a drawn line; more would only make the page heavy."""
 
@@ -25,7 +30,7 @@ class Curve:
     """A scalar over training."""
 
     steps: np.ndarray
-    """Environment steps, or iterations where those were not logged. Shape is (K,)."""
+    """Environment steps, or iterations where the run does not tell those. Shape is (K,)."""
 
     values: np.ndarray
     """Shape is (K,)."""
@@ -43,16 +48,32 @@ def read_curves(folder: Path, colour: int = 0) -> dict[str, Curve]:
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     tags = events.Tags()["scalars"]
     env_steps = {event.step: event.value for event in events.Scalars(_STEPS)} if _STEPS in tags else {}
+    each = None if env_steps else _steps_of_an_iteration(folder)
+
+    def env_step(iteration: int) -> float:
+        # rsl_rl's own runner counts no environment steps, and its first iteration is number 0
+        return env_steps.get(iteration, iteration) if each is None else (iteration + 1) * each
+
     curves = {}
-    for tag in sorted((tag for tag in tags if tag.startswith(_SHOWN)), key=_order):
+    shown = (tag for tag in tags if tag.startswith(_SHOWN) and not tag.endswith(_OVER_SECONDS))
+    for tag in sorted(shown, key=_order):
         scalars = events.Scalars(tag)
         kept = np.unique(np.linspace(0, len(scalars) - 1, min(_POINTS, len(scalars))).round().astype(int))
-        points = [(env_steps.get(scalars[i].step, scalars[i].step), scalars[i].value) for i in kept]
+        points = [(env_step(scalars[i].step), scalars[i].value) for i in kept]
         steps, values = np.array(points, dtype=float).T
         finite = np.isfinite(values)
         if finite.any():
             curves[tag] = Curve(steps[finite], values[finite], colour)
     return curves
+
+
+def _steps_of_an_iteration(folder: Path) -> int | None:
+    """Environment steps of an iteration, as a run's settings tell; None where they do not."""
+    try:
+        env, agent = read_params(folder)
+        return env["scene"]["num_envs"] * agent["num_steps_per_env"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def draw(tag: str, curves: list[Curve]) -> str:

@@ -54,6 +54,7 @@ METRICS = {
     "gait_period": Metric("gait period", "s"),
     "gait_period_error": Metric("gait period error", "s", -1),
     "symmetry": Metric("symmetry", better=1),
+    "reference_joint_error": Metric("joint error to reference", "deg", -1),
     "joint_error": Metric("joint error to mocap", "rad", -1),
 }
 """Every metric, in the order of the tables."""
@@ -80,6 +81,10 @@ class Yardstick:
 
     rate: float
     """Control rate [Hz]."""
+
+    joint_pos: np.ndarray | None = None
+    """The reference's own joint angles, a row a mask, in the rollout's order; None where its motion is not known.
+    (T, J) [rad]."""
 
     mocap: MocapClip | None = None
     """A motion to compare joint angles with."""
@@ -129,10 +134,26 @@ def judge_episodes(rollout: Rollout, yardstick: Yardstick) -> dict[str, np.ndarr
         "torso_tilt": mean(np.degrees(np.arcsin(np.sqrt(np.clip(streams["torso_tilt"], 0.0, 1.0))))),
         "torque": np.sqrt(mean(streams["joint_torque"])),
         "action_rate": np.sqrt(mean(streams["action_change"])) * rollout.rate,
+        "reference_joint_error": mean(_reference_joint_error(rollout, yardstick.joint_pos)),
     }
     each = [_of_episode(rollout, yardstick, episode) for episode in range(rollout.num_episodes)]
     numbers |= {name: np.array([values[name] for values in each]) for name in each[0]}
     return {name: np.asarray(numbers[name], dtype=float) for name in METRICS}
+
+
+def _reference_joint_error(rollout: Rollout, joint_pos: np.ndarray | None) -> np.ndarray:
+    """Mean absolute difference of the joint angles to the reference's at each step [deg]; NaN where it knows none.
+
+    Args:
+        rollout: T steps of N environments.
+        joint_pos: the reference's joint angles, a row a frame. (T', J) [rad].
+
+    Returns:
+        Shape is (T, N).
+    """
+    if joint_pos is None:
+        return np.full(rollout.alive.shape, np.nan)
+    return np.degrees(np.abs(rollout.streams["joint_pos"] - joint_pos[rollout.frame]).mean(axis=-1))
 
 
 def _of_episode(rollout: Rollout, yardstick: Yardstick, episode: int) -> dict[str, float]:

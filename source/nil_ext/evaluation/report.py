@@ -12,8 +12,7 @@ from ..files import whole_file
 from .compare import differences, improvement
 from .curves import Curve, draw, read_curves
 from .metrics import METRICS
-from .results import POLICY, VIDEO_FILE, Evaluation
-from .statistics import Summary
+from .results import POLICY, VIDEO_FILE, Evaluation, iqm_cell, mean_cell
 
 COLOURS = 6
 """Methods that have a colour of their own; further ones start again."""
@@ -53,12 +52,11 @@ def _method(evaluation: Evaluation, number: int) -> dict:
         "colour": number % COLOURS,
         "seeds": len(evaluation.episodes[POLICY]),
         "episodes": about["episodes"],
-        "columns": list(columns),
+        "columns": [*columns, f"{POLICY}, IQM"],
         "rows": [
             {
                 "title": METRICS[name].title,
-                "iqm": _number(columns[POLICY][name].iqm),
-                "cells": [_cell(column[name]) for column in columns.values()],
+                "cells": [mean_cell(column[name]) for column in columns.values()] + [iqm_cell(columns[POLICY][name])],
             }
             for name in evaluation.metrics()
         ],
@@ -83,11 +81,12 @@ def _comparison(evaluations: list[Evaluation]) -> dict:
     summaries = [entry.summaries(POLICY) for entry in evaluations]
     names = [name for name in METRICS if any(name in entry.metrics() for entry in evaluations)]
     return {
-        "columns": [entry.name for entry in evaluations] + [f"P({first.name} > {entry.name})" for entry in others],
+        "columns": [title for entry in evaluations for title in (entry.name, f"{entry.name}, IQM")]
+        + [f"P({first.name} > {entry.name})" for entry in others],
         "rows": [
             {
                 "title": METRICS[name].title,
-                "cells": [_cell(summary[name]) for summary in summaries]
+                "cells": [part(summary[name]) for summary in summaries for part in (mean_cell, iqm_cell)]
                 + [_split(improvement(first, entry, name)) for entry in others],
             }
             for name in names
@@ -112,19 +111,9 @@ def _video(evaluation: Evaluation) -> str | None:
     return base64.b64encode(path.read_bytes()).decode() if path is not None and path.is_file() else None
 
 
-def _cell(summary: Summary) -> tuple[str, str]:
-    """Mean and interval, over seeds where there are several, else over episodes."""
-    interval = summary.seeds_ci or summary.episodes_ci
-    return _number(summary.mean), f"[{interval[0]:.3g}, {interval[1]:.3g}]" if interval else ""
-
-
 def _split(text: str) -> tuple[str, str]:
     head, _, tail = text.partition(" ")
     return head, tail
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
 
 
 def _flat(prefix: str, values: dict) -> dict[str, str]:

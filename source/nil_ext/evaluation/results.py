@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..files import whole_file
 from .metrics import METRICS
-from .statistics import Summary, summarise
+from .statistics import Interval, Summary, summarise
 
 SCHEMA = 1
 """Version of the JSON."""
@@ -24,6 +25,9 @@ POLICY = "policy"
 """Name of what is evaluated; every other entry is a control."""
 
 JSON_FILE, TABLE_FILE, CSV_FILE, VIDEO_FILE = "evaluation.json", "evaluation.md", "episodes.csv", "rollout.mp4"
+
+_OF_A_RUN = ("seed", "path", "sha256")
+"""What each row of the CSV tells of its checkpoint: the seed it was trained with, its file and that file's hash."""
 
 
 @dataclass
@@ -77,11 +81,14 @@ class Evaluation:
             file.write_text(self.table() + "\n", encoding="utf-8")
         with whole_file(folder / CSV_FILE) as file, open(file, "w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)
-            rows.writerow(["policy", "seed", "episode", *METRICS])
+            rows.writerow(["policy", "run", *_OF_A_RUN, "episode", *METRICS])
             for who, seeds in self.episodes.items():
-                for seed, values in enumerate(seeds):
+                checkpoints = self.about.get("checkpoints", []) if who == POLICY else []
+                for run, (values, checkpoint) in enumerate(zip_longest(seeds, checkpoints, fillvalue={})):
+                    about = [checkpoint.get(key, "") for key in _OF_A_RUN]
                     for episode, row in enumerate(zip(*(values[name] for name in METRICS), strict=True)):
-                        rows.writerow([who, seed, episode, *("" if np.isnan(v) else f"{v:.6g}" for v in row)])
+                        numbers = ("" if np.isnan(v) else f"{v:.6g}" for v in row)
+                        rows.writerow([who, run, *about, episode, *numbers])
 
     @classmethod
     def read(cls, path: Path) -> Evaluation:
@@ -98,10 +105,7 @@ class Evaluation:
             if content["schema"] != SCHEMA:
                 raise InputError(f"'{path}' has schema {content['schema']}, not {SCHEMA}: evaluate anew.")
             episodes = {
-                who: [
-                    {name: np.array([np.nan if v is None else v for v in values[name]]) for name in METRICS}
-                    for values in seeds
-                ]
+                who: [{name: _values(values, name) for name in METRICS} for values in seeds]
                 for who, seeds in content["episodes"].items()
             }
             return cls(content["name"], content["about"], episodes, path.parent)
@@ -113,16 +117,37 @@ class Evaluation:
         rows = {who: self.summaries(who) for who in self.episodes}
         lines = ["| metric | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
         for name in metrics or self.metrics():
-            lines.append(f"| {METRICS[name].title} | " + " | ".join(cell(row[name]) for row in rows.values()) + " |")
+            lines.append(
+                f"| {METRICS[name].title} | " + " | ".join(cell(mean_cell(row[name])) for row in rows.values()) + " |"
+            )
         return "\n".join(lines)
 
 
-def cell(summary: Summary) -> str:
+def mean_cell(summary: Summary) -> tuple[str, str]:
     """Mean and 95 % interval, over seeds where there are several, else over episodes; a dash for no value."""
-    if summary.mean is None:
-        return "–"
-    interval = summary.seeds_ci or summary.episodes_ci
-    return f"{summary.mean:.3g}" + (f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else "")
+    return _number_and_interval(summary.mean, summary.seeds_ci or summary.episodes_ci)
+
+
+def iqm_cell(summary: Summary) -> tuple[str, str]:
+    """Interquartile mean and its 95 % interval; a dash for no value."""
+    return _number_and_interval(summary.iqm, summary.iqm_ci)
+
+
+def cell(parts: tuple[str, str]) -> str:
+    """Number and interval in one."""
+    return " ".join(filter(None, parts))
+
+
+def _number_and_interval(value: float | None, interval: Interval | None) -> tuple[str, str]:
+    if value is None:
+        return "–", ""
+    return f"{value:.3g}", f"[{interval[0]:.3g}, {interval[1]:.3g}]" if interval else ""
+
+
+def _values(values: dict[str, list[float | None]], name: str) -> np.ndarray:
+    """A metric's values (N,); NaN throughout where the file is older than the metric."""
+    known = values.get(name) or [None] * len(values["survival"])
+    return np.array([np.nan if value is None else value for value in known])
 
 
 def _plain(values: dict[str, np.ndarray]) -> dict[str, list[float | None]]:

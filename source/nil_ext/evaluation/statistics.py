@@ -31,6 +31,10 @@ class Summary:
     iqm: float | None
     """Interquartile mean: the mean of the middle half of all episodes of all seeds."""
 
+    iqm_ci: Interval | None
+    """95 % interval of ``iqm``: over seeds, each drawn again with all its episodes; with one seed over episodes. None
+    for a single episode."""
+
     episodes_ci: Interval | None
     """95 % interval of the mean, episodes drawn again within each seed: how well these seeds are known."""
 
@@ -55,12 +59,13 @@ def summarise(seeds: list[np.ndarray], seed: int = 0) -> Summary:
     known = [values[~np.isnan(values)] for values in seeds]
     known = [values for values in known if len(values)]
     if not known:
-        return Summary(None, None, None, None, 0)
+        return Summary(None, None, None, None, None, 0)
     pooled = np.concatenate(known)
     means = np.array([values.mean() for values in known])
     return Summary(
         mean=float(means.mean()),
-        iqm=float(stats.trim_mean(pooled, 0.25)),
+        iqm=float(_iqm(pooled)),
+        iqm_ci=_iqm_interval(known, seed) if len(pooled) > 1 else None,
         episodes_ci=_interval(known, _mean_of_means, seed) if min(map(len, known)) > 1 else None,
         seeds_ci=_interval([means], np.mean, seed) if len(means) > 1 else None,
         episodes=len(pooled),
@@ -89,6 +94,23 @@ def _share_of_wins(ours: np.ndarray, theirs: np.ndarray, axis: int = -1) -> np.n
 
 def _mean_of_means(*seeds: np.ndarray, axis: int = -1) -> np.ndarray:
     return sum(values.mean(axis=axis) for values in seeds) / len(seeds)
+
+
+def _iqm(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    return stats.trim_mean(values, 0.25, axis=axis)
+
+
+def _iqm_interval(seeds: list[np.ndarray], seed: int) -> Interval:
+    """Interval of the interquartile mean, over seeds where there are several, else over episodes."""
+    if len(seeds) == 1:
+        return _interval(seeds, _iqm, seed)
+
+    def of_drawn(places: np.ndarray, axis: int = -1) -> np.ndarray:
+        # few seeds can be drawn in few ways only: each is computed once
+        ways, which = np.unique(np.sort(places, axis=axis), axis=0, return_inverse=True)
+        return np.array([_iqm(np.concatenate([seeds[place] for place in way])) for way in ways])[which.reshape(-1)]
+
+    return _interval([np.arange(len(seeds))], of_drawn, seed)
 
 
 def _interval(samples: list[np.ndarray], statistic, seed: int) -> Interval:

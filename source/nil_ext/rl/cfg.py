@@ -92,9 +92,10 @@ class BroAlgorithmCfg:
     batch_size: int = 128
     """Transitions of one update (JAX)."""
 
-    updates_per_step: float = 10.0
-    """Updates per step of all environments together; a fraction accumulates (JAX: 10, or 2 for BRO-fast, with one
-    environment). Each transition is used updates_per_step * batch_size / num_envs times on average."""
+    reuse: float = 1280.0
+    """How often each transition is drawn on average. A step of all environments earns reuse * num_envs / batch_size
+    updates, and a fraction accumulates, so that neither more environments nor larger batches change how much is learned
+    from each step (JAX: 10 updates of 128 after each step of its one environment; BRO-fast: 2, which is 256)."""
 
     warmup_transitions: int = 2500
     """Transitions collected with uniform actions before the first update (JAX)."""
@@ -104,7 +105,11 @@ class BroAlgorithmCfg:
     stand while the replay fills: of violent actions there is little to learn but that everything falls."""
 
     replay_size: int = 1_000_000
-    """Transitions kept (JAX). 0.36 GiB per million at 60 observations, 19 actions and 9 reward streams."""
+    """Transitions kept (JAX); :class:`nil_ext.rl.storage.ReplayRing` says what memory they take."""
+
+    replay_precision: str = "float32"
+    """Type in which the replay keeps observations, float32 or float16: half the memory for a relative error of 2^-11;
+    batches are float32 either way (ours; JAX: float32)."""
 
     final_obs_fraction: float = 0.1
     """Final observations of truncated episodes kept, relative to replay_size: enough while such episodes last
@@ -203,9 +208,10 @@ class BroRunnerCfg(RslRlBaseRunnerCfg):
     save_interval: int = 250
     """Iterations between checkpoints."""
 
-    replay_save_limit: float = 500.0
-    """The replay is written beside the checkpoint while it is at most this large [MB]; 0 for never. Without it a
-    resumed run refills the replay before its first update."""
+    replay_save_limit: float = 1000.0
+    """The replay is written beside the checkpoint while it is at most this large [MB]; 0 for never. Beyond it the file
+    is removed, since an older one would not fit the checkpoint. Without it a resumed run refills the replay before its
+    first update."""
 
     experiment_name: str = "nil"
     """Folder of the runs."""
@@ -220,23 +226,28 @@ class BroRunnerCfg(RslRlBaseRunnerCfg):
         n_step=3,
         tau=0.01,
         batch_size=2048,
-        updates_per_step=16.0,
+        reuse=32.0,
         warmup_transitions=25_000,
         replay_size=2_000_000,
+        replay_precision="float16",
         reward_scale=5.0,
         init_alpha=0.01,
         optimistic_share=0.75,
         reset_catch_up=2_000,
     )
-    """The algorithm. At 1024 environments each transition is used 32 times."""
+    """The algorithm. 1024 environments earn 16 updates a step."""
 
 
+_REFERENCE_BATCH_SIZE = 128
 _REFERENCE_UPDATES_PER_STEP = 10
 
 
 @configclass
 class BroReferenceRunnerCfg(BroRunnerCfg):
-    """The authors' settings, for comparison with their curves: one environment, float observations as they come."""
+    """The authors' settings, for comparison with their curves: float observations as they come, one environment.
+
+    Their reuse earns ten updates a step for each environment: with 64 a step takes 640.
+    """
 
     max_iterations: int = 50_000
     """One million steps of one environment (JAX)."""
@@ -254,7 +265,8 @@ class BroReferenceRunnerCfg(BroRunnerCfg):
     """The critics."""
 
     algorithm: BroAlgorithmCfg = BroAlgorithmCfg(
-        updates_per_step=_REFERENCE_UPDATES_PER_STEP,
+        batch_size=_REFERENCE_BATCH_SIZE,
+        reuse=_REFERENCE_UPDATES_PER_STEP * _REFERENCE_BATCH_SIZE,
         # JAX resets at these environment steps; updates start at step 2500, one environment step at a time.
         reset_updates=tuple(
             _REFERENCE_UPDATES_PER_STEP * (step - 2500)
@@ -293,17 +305,19 @@ class BroCpuRunnerCfg(BroRunnerCfg):
         n_step=3,
         gamma=0.92,
         batch_size=256,
-        updates_per_step=8.0,
+        reuse=32.0,
         warmup_transitions=2_560,
         warmup_range=0.3,
         replay_size=500_000,
+        replay_precision="float16",
         reward_scale=10.0,
         init_alpha=0.002,
         target_entropy_scale=1.4,
         optimistic=False,
+        policy_average=0.1,
     )
-    """The algorithm (trials). An update takes 9 ms on one thread and 6.5 ms on two where both are free; twice the width
-    16 and 11.5, a second critic block 12 and 9, the optimistic actor 13 and 10 (measured at 70 observations, 19
-    actions). gamma fits 25 Hz control (trials: .92 learned faster than .97); the same horizon at 100 Hz is
-    .92 ** (1 / 4) = .979.
+    """The algorithm (trials). 64 environments earn 8 updates a step. An update takes 9 ms on one thread and 6.5 ms on
+    two where both are free; twice the width 16 and 11.5, a second critic block 12 and 9, the optimistic actor 13 and 10
+    (measured at 70 observations, 19 actions). gamma fits 25 Hz control (trials: .92 learned faster than .97); the same
+    horizon at 100 Hz is .92 ** (1 / 4) = .979.
     """

@@ -204,6 +204,10 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
     """Control steps at the begin of a training that follow the joint angles of a reference where they are known, before
     the video reward; 0 for the video alone (the paper). ``scripts/train.py`` does it."""
 
+    speed_weight: float = 0.0
+    """What the reference's speed counts beside the video after those steps. The camera follows the robot, so the video
+    hardly tells how fast it goes; the stance feet of a lifted clip do."""
+
     sim: SimulationCfg = SimulationCfg(dt=0.002, render_interval=5, physics=PhysicsPresetCfg())
     """500 Hz physics (the paper)."""
 
@@ -282,6 +286,8 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         self.rewards.heading.weight = -1.0
         # by the video alone a robot does not learn a real clip's walk here (docs/results)
         self.tracking_steps = 1500
+        # without it a robot marches in place before a camera that follows it
+        self.speed_weight = 1.0
 
     def set_task_reward(self, robot: Robot) -> None:
         """The Expert's environment (``--reward task``), which the baselines share: the Env. Reward and nothing else.
@@ -322,13 +328,18 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         return any(term is not None and term.weight for term in terms)
 
     def begin_with_tracking(self) -> None:
-        """Follow the reference's joint angles in the first :attr:`tracking_steps` steps, then its video."""
-        tracking = self._add_tracking_terms()
-        params = {"num_steps": self.tracking_steps, "tracking": tracking, "video": ["video_similarity", "mask_iou"]}
+        """Follow the reference's joint angles in the first :attr:`tracking_steps` steps, then its video and speed."""
+        terms = {name: getattr(self.rewards, name) for name in ("video_similarity", "mask_iou")}
+        video = {name: term.weight for name, term in terms.items() if term is not None}
+        params = {
+            "num_steps": self.tracking_steps,
+            "tracking": self._add_tracking_terms(),
+            "video": {**video, "tracking_root_vel": self.speed_weight},
+        }
         self.curriculum.tracking_first = CurriculumTermCfg(func=mdp.TrackingFirst, params=params)
 
-    def _add_tracking_terms(self) -> list[str]:
-        """Add the rewards of :meth:`set_tracking_reward`; their names."""
+    def _add_tracking_terms(self) -> dict[str, float]:
+        """Add the rewards of :meth:`set_tracking_reward`; their weights by name."""
         terms = (
             ("tracking_joint_pos", "joint_pos", 0.15, 1.0),
             ("tracking_joint_vel", "joint_vel", 4.0, 0.2),
@@ -338,7 +349,7 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         for name, quantity, width, weight in terms:
             term = RewardTermCfg(func=mdp.Tracking, weight=weight, params={"quantity": quantity, "width": width})
             setattr(self.rewards, name, term)
-        return [name for name, *_ in terms]
+        return {name: weight for name, _, _, weight in terms}
 
     def play_mode(self) -> None:
         """Playback: few robots, every episode from e0."""

@@ -23,6 +23,9 @@ _PATIENCE = 4.0
 """How long the hub may take to answer [s]."""
 
 
+_NO_TIMESFORMER = "env.commands.reference.encoder=efficientnet does without"
+
+
 def check_hub() -> Iterator[Line]:
     """Lines about the hub and the networks that come from it. Their absence is never a problem: all have a stand-in."""
     from huggingface_hub import constants
@@ -34,7 +37,11 @@ def check_hub() -> Iterator[Line]:
     else:
         yield Line("model hub", "warning", "does not answer", "use the network, or copy models into the hub's cache")
     cached = _cached_models()
-    yield _network("TimeSformer", [name for name in cached if name == TIMESFORMER], "encoder=efficientnet runs instead")
+    yield _network(
+        "TimeSformer",
+        [name for name in cached if name == TIMESFORMER],
+        _NO_TIMESFORMER,
+    )
     yield _network("SAM2", [name for name in cached if "sam2" in name.lower()], "plain backgrounds need none")
     known = {model.hub_id for model in VIDEO_MODELS}
     yield _network("video diffusion", [name for name in cached if name in known], "use a clip, or the task's sketch")

@@ -135,14 +135,13 @@ def run(argv: list[str]) -> None:
     args = parse_args(argparse.ArgumentParser(), argv)
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent, play_mode=True)
     cuda = torch.cuda.is_available() and not args.device.startswith("cpu")
-    free = torch.cuda.mem_get_info()[0] if cuda else psutil.virtual_memory().available
+    free = torch.cuda.mem_get_info(args.device)[0] if cuda else psutil.virtual_memory().available
     env_cfg.scene.num_envs = args.num_envs
     with open_session(args, env_cfg, agent_cfg, None) as session:
         looks = _pictures(session)
-        used = free - torch.cuda.mem_get_info()[0] if cuda else psutil.Process().memory_info().rss
-        observations = sum(size for _, size in session.runner.infos["observations"])
-        numbers = 2 * observations + session.env.num_actions + 3  # before and after, action, reward, two ends
-        replay = agent_cfg.algorithm.replay_size * numbers * 4
+        used = free - torch.cuda.mem_get_info(args.device)[0] if cuda else psutil.Process().memory_info().rss
+        memory = getattr(session.runner.alg, "replay", None)  # rsl-rl's PPO has none
+        replay = 0 if memory is None else memory.full_nbytes
         device = session.env.device
     print(
         _MARK + json.dumps({**looks, "device": str(device), "used": used, "free": free, "replay": replay}), flush=True
@@ -159,6 +158,7 @@ def _pictures(session) -> dict[str, float]:
     robot.write_joint_position_to_sim_index(position=(robot.data.joint_pos.torch + 0.5).clamp(low, high))
     env.sim.forward()
     env.scene.update(0.0)
+    env.sim.render()  # Isaac RTX draws anew after a physics step or a render only
     moved = camera.film()[1].clone()
     env.episode_length_buf[:] = env.max_episode_length  # the next step is the last
     session.env.step(torch.zeros(session.env.num_envs, session.env.num_actions, device=session.env.device))

@@ -50,8 +50,8 @@ class BRO:
 
     This class is rsl_rl's algorithm contract: it acts, fills the replay and decides when to update;
     :class:`BroLearner` is the update. What many environments need beyond the authors' code: n-step returns, final
-    observations of truncated episodes, updates counted per step of all environments, resets counted in updates and with
-    fresh seeds.
+    observations of truncated episodes, updates counted by how often each transition is drawn, resets counted in updates
+    and with fresh seeds.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class BRO:
         gamma: float = 0.99,
         n_step: int = 1,
         batch_size: int = 128,
-        updates_per_step: float = 10.0,
+        reuse: float = 1280.0,
         warmup_transitions: int = 2500,
         warmup_range: float = 1.0,
         reward_scale: float = 1.0,
@@ -82,7 +82,7 @@ class BRO:
             gamma: Discount of one step.
             n_step: Rewards summed before bootstrapping.
             batch_size: Transitions of one update.
-            updates_per_step: Updates per step of all environments together.
+            reuse: How often each transition is drawn on average.
             warmup_transitions: Transitions collected with uniform actions before the first update.
             warmup_range: Those actions are uniform in [-warmup_range, warmup_range].
             reward_scale: Factor on the rewards the critics see.
@@ -101,7 +101,7 @@ class BRO:
         self.device = device
         self.replay = replay
         self.gamma, self.n_step = gamma, n_step
-        self.batch_size, self.updates_per_step = batch_size, updates_per_step
+        self.batch_size, self.reuse = batch_size, reuse
         self.warmup_transitions = warmup_transitions
         self.warmup_range = warmup_range
         self.reward_scale = reward_scale
@@ -136,6 +136,7 @@ class BRO:
             settings.pop("final_obs_fraction"),
             device,
             getattr(env, "reward_streams", ("reward",)),
+            settings.pop("replay_precision", "float32"),
         )
         actor = actor_class(obs, cfg["obs_groups"], "actor", env.num_actions, **actor_cfg)
         critic = critic_class(obs, cfg["obs_groups"], "critic", env.num_actions, **critic_cfg)
@@ -190,7 +191,8 @@ class BRO:
         self.transitions += len(dones) * self.world_size
         stored = len(self.replay) * self.world_size
         if stored >= max(self.warmup_transitions, self.n_step * len(dones) * self.world_size):
-            self._credit += self.updates_per_step
+            # each process draws batches of its own from what its own environments do: their number cancels out
+            self._credit += self.reuse * len(dones) / self.batch_size
 
     def compute_returns(self, obs: TensorDict) -> None:
         """Do nothing: returns are bootstrapped when a batch is drawn."""

@@ -229,6 +229,8 @@ class BroLearner:
         if wanted.get("optimizer"):
             for name, optimizer in self.optimizers.items():
                 optimizer.load_state_dict(state["optimizer_state_dicts"][name])
+                for group in optimizer.param_groups:  # which come with the file, and so how another run went about it
+                    group.update(fused=True, capturable=self._captured is not None)
         self._forget_captured()
 
     def load_policy(self, state: dict) -> None:

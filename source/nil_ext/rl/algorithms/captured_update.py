@@ -58,5 +58,6 @@ class CapturedUpdate:
         self._batch = replace(batch, **{field.name: getattr(batch, field.name).clone() for field in fields(batch)})
         self._noise = noise.clone()
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, stream=self._stream):
+        # thread_local: what other threads ask of the device, a viewer's for example, does not break the recording
+        with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
             self._report = self._update(self._batch, self._noise)

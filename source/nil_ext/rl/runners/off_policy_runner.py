@@ -81,7 +81,7 @@ class OffPolicyRunner(OnPolicyRunner):
         """Highest mean return so far, which the best checkpoint has."""
         self._judged_by = self._reward_weights
         self._loaded_folder: Path | None = None
-        self._loaded_weights: dict[str, float] = {}
+        self._told_replay_too_large = False
         self._collect_seconds = 0.0
         self._learn_seconds = 0.0
 
@@ -162,7 +162,6 @@ class OffPolicyRunner(OnPolicyRunner):
             self.seconds = content.get("seconds", 0.0)
             set_random_state(content.get("rng", {}), self.device)
             self._loaded_folder = Path(path).parent
-            self._loaded_weights = content.get("reward_weights") or {}
         return content["infos"]
 
     def leave_replay(self, reason: str) -> None:
@@ -310,15 +309,30 @@ class OffPolicyRunner(OnPolicyRunner):
                 self.save(str(Path(self.logger.log_dir) / BEST_FILE))
 
     def _save_to_log_dir(self) -> None:
-        """Write the checkpoint and, where it is small enough, the replay; broken weights never replace good ones."""
+        """Write the checkpoint and the replay; broken weights never replace good ones."""
         if self.logger.log_dir is None or not all_finite(self.alg.learner.weights):
             return
         folder = Path(self.logger.log_dir)
         if self.logger.writer is not None:  # the first process
             self.save(str(folder / f"model_{self.current_learning_iteration}.pt"))
-        replay = self.alg.replay
-        if len(replay) and replay.nbytes <= self.cfg.get("replay_save_limit", 0.0) * 1e6:
-            write_checkpoint(replay.state_dict(), folder / self._replay_name)
+        self._save_replay(folder / self._replay_name)
+
+    def _save_replay(self, file: Path) -> None:
+        """Write the replay where there is one and it is small enough; else leave none of an earlier moment behind."""
+        replay, limit = self.alg.replay, self.cfg.get("replay_save_limit", 0.0)
+        fits = replay.nbytes <= limit * 1e6
+        if len(replay) and fits:
+            # it may end up beside a checkpoint of another moment, whose weights are others
+            moment = {"transitions": self.alg.transitions, "reward_weights": self._reward_weights}
+            write_checkpoint(replay.state_dict() | moment, file)
+            return
+        file.unlink(missing_ok=True)
+        if limit > 0.0 and not fits and not self._told_replay_too_large and self.gpu_global_rank == 0:
+            self._told_replay_too_large = True
+            print(
+                f"\n[INFO] The replay takes {replay.nbytes / 1e6:.3g} MB, more than agent.replay_save_limit ="
+                f" {limit:g}, and is not saved: a resumed run has to refill it first."
+            )
 
     @property
     def _reward_weights(self) -> dict[str, float] | None:
@@ -342,14 +356,21 @@ class OffPolicyRunner(OnPolicyRunner):
                 if self.logger.writer is not None:
                     write_checkpoint(content, Path(self.logger.log_dir) / BEST_FILE)
         file = folder / self._replay_name
+        saved = read_checkpoint(file, self.device) if file.is_file() else {}
+        known = saved.get("reward_weights") or {}
         missing = ""
-        if not file.is_file():
+        if not saved:
             missing = f"No replay beside {folder}'s checkpoint"
-        elif late := [n for n, w in (self._reward_weights or {}).items() if w and not self._loaded_weights.get(n, w)]:
+        elif late := [n for n, w in (self._reward_weights or {}).items() if w and not known.get(n, w)]:
             missing = f"{file} does not know {', '.join(late)}, which did not count then and does now"
-        elif not self.alg.replay.load_state_dict(read_checkpoint(file, self.device)):
-            missing = f"{file} fits another num_envs, replay_size or set of rewards"
+        elif not self.alg.replay.load_state_dict(saved):
+            missing = f"{file} fits another num_envs, replay_size, replay_precision or set of rewards"
         # all processes have to earn their updates alike
         if maximum_(torch.tensor(float(bool(missing)), device=self.device)):
             self.alg.replay.clear()
             print(f"[INFO] {missing or 'Another process has no replay'}: updates wait until it has been refilled.")
+        elif (then := saved.get("transitions", self.alg.transitions)) != self.alg.transitions:
+            print(
+                f"[INFO] {file} was saved after {then} transitions, the checkpoint after {self.alg.transitions}: the"
+                " run goes on with what the replay holds all the same."
+            )

@@ -39,6 +39,8 @@ class Transitions:
     """Observations after the last of those steps; of a truncated episode its final observation."""
 
 
+_PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
+
 Relabel = Callable[[Transitions], torch.Tensor]
 """Rewards (B,) of B transitions of one step. After a termination ``next_obs`` is already the next episode's."""
 
@@ -54,7 +56,9 @@ class ReplayRing:
 
     Rewards are kept stream by stream and weighted when a batch is drawn, so that weights may change while it fills.
 
-    At 60 observations, 19 actions and 9 reward streams a million transitions take 0.36 GiB.
+    With D observations, A actions, K streams and a table of a tenth, a transition takes 4.4 D + 4 (A + K) + 6 byte, or
+    2.2 D + 4 (A + K) + 6 with observations in float16. A million of the H1's then take 0.28 GiB with the paper preset
+    (D = 82, A = 19, K = 9) and 0.37 GiB with the cpu preset (D = 120, A = 19, K = 13).
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class ReplayRing:
         final_obs_fraction: float = 0.1,
         device: torch.device | str = "cpu",
         reward_streams: Sequence[str] = ("reward",),
+        precision: str = "float32",
     ) -> None:
         """Set the size; memory is taken when the first observation arrives.
 
@@ -78,9 +83,16 @@ class ReplayRing:
                 episodes last 1 / final_obs_fraction steps on average.
             device: Where the memory lies.
             reward_streams: Names of the K reward streams.
+            precision: Type in which observations are kept, "float32" or "float16"; larger ones than it holds are
+                clamped. What is drawn is float32.
+
+        Raises:
+            InputError: When the ring is too small for a step, or the precision is none of these.
         """
         if num_steps < 2:
             raise InputError(f"The replay holds {num_steps} step(s) of {num_envs} environments; enlarge replay_size.")
+        if precision not in _PRECISIONS:
+            raise InputError(f"replay_precision '{precision}' is unknown; write float32 or float16.")
         self.obs_dims = dict(obs_dims)
         self.num_actions = num_actions
         self.num_envs = num_envs
@@ -89,6 +101,8 @@ class ReplayRing:
         self.device = torch.device(device)
         self.reward_streams = tuple(reward_streams)
         """Names of the reward streams."""
+        self.precision = precision
+        self._type = _PRECISIONS[precision]
         self.reward_weights = torch.ones(len(self.reward_streams), device=self.device)
         """What each stream counts in the rewards that are drawn (K,); may be set at any time."""
         self.count = 0
@@ -109,7 +123,7 @@ class ReplayRing:
         self._allocate()
         row = self.count % self.num_steps
         for group, storage in self._obs.items():
-            storage[row] = obs[group]
+            storage[row] = self._stored(obs[group])
 
     def push(
         self,
@@ -150,7 +164,8 @@ class ReplayRing:
             return
         row = (self.count - 1) % self.num_steps
         after = {group: storage[self.count % self.num_steps] for group, storage in self._obs.items()}
-        elsewhere = torch.stack([(obs[group] != after[group]).any(dim=-1) for group in after]).any(dim=0)
+        # as stored: what was only rounded is no other place
+        elsewhere = torch.stack([(self._stored(obs[g]) != after[g]).any(dim=-1) for g in after]).any(dim=0)
         cut = elsewhere & ~(self._steps["terminated"][row] | self._steps["truncated"][row])
         self._store_final(row, cut, after)
         self._steps["truncated"][row] |= cut
@@ -210,12 +225,12 @@ class ReplayRing:
             rewards = relabel(single).view_as(window)
         self.final_obs_lost = lost.float().mean()
         return Transitions(
-            obs={group: values[start] for group, values in obs.items()},
+            obs={group: values[start].float() for group, values in obs.items()},
             actions=rows["actions"][start],
             rewards=(rewards * alive * gamma**offsets).sum(dim=-1),
             discounts=gamma**length * ~rows["terminated"][end],
             next_obs={
-                group: torch.where(kept, self._final_obs[group][slot % self.num_final], values[next_row])
+                group: torch.where(kept, self._final_obs[group][slot % self.num_final], values[next_row]).float()
                 for group, values in obs.items()
             },
         )
@@ -231,14 +246,19 @@ class ReplayRing:
         storages = [*self._obs.values(), *self._steps.values()]
         return self._filled * sum(s[0].nbytes for s in storages) + sum(s.nbytes for s in self._final_obs.values())
 
+    @property
+    def full_nbytes(self) -> int:
+        """Memory of the whole ring [byte], also before it is taken."""
+        return sum(storage.nbytes for part in self._new_storages("meta") for storage in part.values())
+
     def state_dict(self) -> dict:
-        """Return the content, without rows not yet written. The tensors are views of the memory."""
+        """Return a copy of the content, without rows not yet written (of a view the whole memory would be saved)."""
         return {
             "size": self._size(),
             "count": self.count,
             "num_truncated": self._num_truncated,
-            "obs": {group: storage[: self._filled] for group, storage in self._obs.items()},
-            "steps": {name: storage[: self._filled] for name, storage in self._steps.items()},
+            "obs": {group: storage[: self._filled].clone() for group, storage in self._obs.items()},
+            "steps": {name: storage[: self._filled].clone() for name, storage in self._steps.items()},
             "final_obs": self._final_obs,
         }
 
@@ -246,9 +266,10 @@ class ReplayRing:
         """Take over saved content; its rewards get this ring's weights.
 
         Returns:
-            False, and nothing is taken over, where it comes from a ring of another size or other reward streams.
+            False, and nothing is taken over, where it comes from a ring of another size, precision or other reward
+            streams.
         """
-        if state["size"] != self._size():
+        if {"precision": "float32", **state["size"]} != self._size():  # rings had no other type before they named it
             return False
         self._allocate()
         self.count = state["count"]
@@ -271,6 +292,7 @@ class ReplayRing:
             "num_steps": self.num_steps,
             "num_final": self.num_final,
             "reward_streams": list(self.reward_streams),
+            "precision": self.precision,
         }
 
     def _allocate(self) -> None:
@@ -282,21 +304,32 @@ class ReplayRing:
         )
         # Under inference mode new tensors could not be written outside of it (rsl_rl's own runner collects under it).
         with fits, torch.inference_mode(False):
-            # Zeros: the newest row is saved before its reward is known, and what was in the memory may be no number.
-            new = partial(torch.zeros, device=self.device)
-            steps, envs = self.num_steps, self.num_envs
-            self._obs = {group: new(steps, envs, dim) for group, dim in self.obs_dims.items()}
-            self._steps = {
+            self._obs, self._steps, self._final_obs = self._new_storages(self.device)
+
+    def _new_storages(self, device: torch.device | str) -> tuple[dict[str, torch.Tensor], ...]:
+        """Return observations, steps and final observations, all zero.
+
+        Zeros, since the newest row is saved before its reward is known, and what was in the memory may be no number;
+        and since gather() looks up a slot for every row and only then drops it where nothing was truncated.
+        """
+        steps, envs = self.num_steps, self.num_envs
+        new = partial(torch.zeros, device=device)
+        return (
+            {group: new(steps, envs, dim, dtype=self._type) for group, dim in self.obs_dims.items()},
+            {
                 "actions": new(steps, envs, self.num_actions),
                 "rewards": new(steps, envs, len(self.reward_streams)),
                 "terminated": new(steps, envs, dtype=torch.bool),
                 "truncated": new(steps, envs, dtype=torch.bool),
-                # Zeros: gather() looks up a slot for every row and only then drops it where nothing was truncated.
-                "final_slot": torch.zeros(steps, envs, dtype=torch.int32, device=self.device),
-            }
-            self._final_obs = {
-                group: torch.zeros(self.num_final + 1, dim, device=self.device) for group, dim in self.obs_dims.items()
-            }
+                "final_slot": new(steps, envs, dtype=torch.int32),
+            },
+            {group: new(self.num_final + 1, dim, dtype=self._type) for group, dim in self.obs_dims.items()},
+        )
+
+    def _stored(self, obs: torch.Tensor) -> torch.Tensor:
+        """Return observations in the type in which they are kept."""
+        largest = torch.finfo(self._type).max
+        return obs.clamp(-largest, largest).to(self._type)
 
     def _store_final(self, row: int, truncated: torch.Tensor, final_obs: Mapping[str, torch.Tensor]) -> None:
         """Write the final observations of the truncated environments to the table and their slots to the row."""
@@ -305,7 +338,7 @@ class ReplayRing:
         slots.copy_(torch.where(truncated, slot, slots))  # cut() comes second to a row: others keep theirs
         target = torch.where(truncated, slot % self.num_final, self.num_final)
         for group, storage in self._final_obs.items():
-            storage[target] = final_obs[group]
+            storage[target] = self._stored(final_obs[group])
         self._num_truncated += truncated.sum(dtype=torch.int32)
 
     def _flat(self, step: torch.Tensor, env: torch.Tensor) -> torch.Tensor:

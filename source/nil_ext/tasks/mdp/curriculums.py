@@ -18,21 +18,17 @@ if TYPE_CHECKING:
 
 
 class TrackingFirst(ManagerTermBase):
-    """The reference's joint angles are followed first; then what its video shows is all that counts.
+    """The reference's joint angles are followed first, then what its video shows.
 
     While they are followed nothing is filmed, so a step costs less, and no episode ends because its mask lost the
-    reference. The weights of both kinds of terms are those of the settings, one kind at a time, the other's being 0.
-    As any term of a curriculum it is looked at when an episode ends: the change comes a few steps after it is due.
+    reference. As any term of a curriculum it is looked at when an episode ends: the change comes a few steps after it
+    is due.
     """
 
     def __init__(self, cfg: CurriculumTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
         self._reference = env.command_manager.get_term("reference")
         self._lost_below = self._reference.cfg.lost_below
-        self._weights = {
-            kind: {name: env.reward_manager.get_term_cfg(name).weight for name in cfg.params[kind]}
-            for kind in ("tracking", "video")
-        }
         self._tracks: bool | None = None
         """Whether joint angles are followed now; None before it was ever asked."""
 
@@ -41,8 +37,8 @@ class TrackingFirst(ManagerTermBase):
         env: ManagerBasedRLEnv,
         env_ids: Sequence[int] | torch.Tensor | slice,
         num_steps: int,
-        tracking: Sequence[str],
-        video: Sequence[str],
+        tracking: dict[str, float],
+        video: dict[str, float],
     ) -> float:
         """Change over when it is time.
 
@@ -50,8 +46,8 @@ class TrackingFirst(ManagerTermBase):
             env: the environment.
             env_ids: those whose episodes begin anew; it is the same for all.
             num_steps: control steps (of all environments together) before the video counts.
-            tracking: names of the reward terms that count first.
-            video: names of those that count then.
+            tracking: weights of the reward terms that count first, by name.
+            video: weights of those that count then; terms of only one of both do not count in the other's time.
 
         Returns:
             1 while joint angles are followed, then 0.
@@ -59,9 +55,9 @@ class TrackingFirst(ManagerTermBase):
         tracks = env.common_step_counter < num_steps
         if tracks != self._tracks and not self._reference.probes:  # an evaluation is not trained on
             self._tracks = tracks
-            for kind, counts in (("tracking", tracks), ("video", not tracks)):
-                for name, weight in self._weights[kind].items():
-                    env.reward_manager.get_term_cfg(name).weight = weight if counts else 0.0
+            counts = tracking if tracks else video
+            for name in {*tracking, *video}:
+                env.reward_manager.get_term_cfg(name).weight = counts.get(name, 0.0)
             self._reference.cfg.filmed = not tracks
             self._reference.cfg.lost_below = 0.0 if tracks else self._lost_below
             self._reference.similarity.reset()  # clips begin where filming does
