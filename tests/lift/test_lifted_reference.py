@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from nil_ext.lift.skeleton import read_skeleton
 from nil_ext.reference import Reference
 from nil_ext.reference.alignment import Alignment, apply
 from nil_ext.robots.a1 import A1
+from nil_ext.robots.robot import RobotModel
 from nil_ext.tasks.embedded import ASSETS, describe, load_reference
 from nil_ext.tasks.mdp import ReferenceCommandCfg
 
@@ -70,7 +73,45 @@ def test_where_no_pose_fits_the_clip_stays_without_a_motion(clip, searches):
     refused = with_motion(clip, A1)
     assert with_motion(clip, A1).motion is refused.motion is None
     assert refused.digest == clip.digest
-    assert describe(refused).endswith(f"not known: in {len(clip)} of {len(clip)} frames no pose looks like the mask")
+    frames = f"in {len(clip)} of {len(clip)} frames no pose looks like the mask (0.00 to {clip.duration:.2f} s)"
+    assert describe(refused).endswith(f"its motion is not known: {frames}")
+
+
+def test_a_clip_that_cannot_be_searched_is_used_without_a_motion(clip, tmp_path, monkeypatch):
+    """With the lift itself: four frames are too few for it."""
+    monkeypatch.setenv("NIL_CACHE_DIR", str(tmp_path))
+    short = Reference(clip.frames[:4], clip.masks[:4], clip.rate, clip.meta)
+    cfg = ReferenceCommandCfg(task=TASK, robot="A1", path=str(short.save(tmp_path / "clip")), lift=True)
+    loaded = load_reference(cfg)
+    assert loaded.motion is None and loaded.digest == short.digest
+    [_, why] = describe(loaded).splitlines()
+    assert why == "  its motion is not known: 4 frames at 50 Hz are too few to lift: give more of the clip."
+
+
+def test_a_damaged_lift_is_made_again(clip, searches, tmp_path):
+    searches.append(0.9)
+    first = with_motion(clip, A1)
+    [folder] = (tmp_path / "lifts").iterdir()
+    (folder / "motion.npz").write_bytes(b"half")
+    searches.append(0.9)
+    again = with_motion(clip, A1)
+    assert searches == [] and again.digest == first.digest
+    assert with_motion(clip, A1).digest == first.digest  # from the cache, which is whole again
+    (folder / "reference.json").unlink()
+    searches.append(0.9)
+    assert with_motion(clip, A1).digest == Reference.load(folder).digest == first.digest
+
+
+def test_an_edited_model_is_lifted_anew(clip, searches, tmp_path):
+    """A model of the user's own: the same path, another content."""
+    file = tmp_path / "stick.urdf"
+    robot = replace(A1, model=RobotModel("", str(file), "MIT"))
+    for width, left in ((0.1, [0.9]), (0.1, []), (0.2, [0.8])):
+        shape = f'<visual><geometry><box size="{width} 0.1 0.1"/></geometry></visual>'
+        file.write_text(f'<robot name="stick"><link name="base">{shape}</link></robot>')
+        searches += left
+        with_motion(clip, robot)
+        assert searches == []
 
 
 def test_a_task_lifts_when_told_and_only_what_needs_it(clip, sketch, searches, tmp_path):

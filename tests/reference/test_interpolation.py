@@ -90,6 +90,23 @@ def test_motion_is_linear_and_turns_on_the_sphere():
     np.testing.assert_allclose(turned, [0.0, np.pi / 8, np.pi / 2], atol=1e-12)
 
 
+def test_every_array_of_a_lifted_motion_keeps_its_shape():
+    motion = {
+        "joint_names": np.array(["a", "b"]),
+        "foot_names": np.array(["left", "right"]),
+        "joint_pos": np.array([[0.0, 4.0], [2.0, 0.0], [3.0, 0.0]]),
+        "contact": np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]),
+        "iou": np.array([0.8, 0.4, 0.6]),
+    }
+    positions = np.array([0.0, 0.25, 0.75, 1.5, 2.0])
+    result = interpolate_motion(motion, positions)
+    np.testing.assert_allclose(result["iou"], [0.8, 0.7, 0.5, 0.5, 0.6])
+    np.testing.assert_allclose(result["joint_pos"], [[0, 4], [0.5, 3], [1.5, 1], [2.5, 0], [3, 0]])
+    # a foot stands or does not, as in the nearest frame
+    np.testing.assert_array_equal(result["contact"], [[1, 0], [1, 0], [0, 1], [0, 1], [0, 1]])
+    assert result["foot_names"].tolist() == ["left", "right"]
+
+
 @pytest.mark.parametrize("rate", [0.0, -3.0, math.nan, math.inf])
 def test_an_impossible_rate_is_refused(rate):
     with pytest.raises(InputError, match="above 0"):

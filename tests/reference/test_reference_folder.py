@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from nil_ext.errors import InputError
 from nil_ext.reference import Reference
+from nil_ext.reference.reference import OF_A_LIFT
 
 
 def make_reference(num_frames: int = 5, motion: bool = False) -> Reference:
@@ -62,6 +63,25 @@ def test_saving_again_replaces_a_reference_but_nothing_else(tmp_path):
         make_reference().save(tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["thesis", "walk"]
+
+
+def test_what_else_is_in_the_folder_stays(tmp_path):
+    folder = make_reference(4, motion=True).save(tmp_path / "walk")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "day1.txt").write_text("works")
+    (folder / "clip.mp4").symlink_to("../elsewhere.mp4")  # it leads nowhere, and stays all the same
+    for name in OF_A_LIFT:
+        (folder / name).write_text("of this motion")
+    make_reference(4, motion=True).save(folder)
+    assert {name for name in OF_A_LIFT if (folder / name).read_text() == "of this motion"} == set(OF_A_LIFT)
+    make_reference(7).save(folder)  # another video, without a motion: what was lifted from the first is not of it
+    assert len(Reference.load(folder)) == 7
+    assert (folder / "notes" / "day1.txt").read_text() == "works" and (folder / "clip.mp4").is_symlink()
+    own = {"reference.json", "frames.npz", "masks.npz", "preview.png"}
+    assert {path.name for path in folder.iterdir()} == own | {"notes", "clip.mp4"}
+    (folder / "reference.json").write_text("{")  # a damaged one is replaced too
+    make_reference(4).save(folder)
+    assert len(Reference.load(folder)) == 4 and (folder / "notes").is_dir()
 
 
 def test_a_failed_save_leaves_the_old_folder_and_nothing_else(tmp_path, monkeypatch):

@@ -94,11 +94,15 @@ def test_the_reachable_iou_is_not_measured_until_a_lift_tells_it():
     assert verdict.summary(judged).endswith(", reachable IoU not measured")
     assert verdict.notes(judged) == ["use; reachable IoU not measured"]
     iou = np.linspace(0.7, 0.9, 41)[::-1]  # falls by 0.005 a frame
-    after = verdict.with_lift(judged, iou, 0.9, RATE)
+    after = verdict.with_lift(judged, iou, 0.9, 1.2, RATE)
     assert (after["verdict"], after["findings"]) == ("use", [])
     told = {"median": 0.8, "low": 0.71, "least": 0.7, "least_at": 40 / RATE}
     assert {key: after["reachable_iou"][key] for key in told} == pytest.approx(told)
     assert after["reachable_iou"]["unreached"] == []
+    assert after["speed"] == 1.2
+    assert verdict.summary(after).endswith(", reachable IoU 0.80 (low 0.71), lifted speed 1.20 m/s")
+    assert verdict.notes(after) == ["use; reachable IoU 0.80 (low 0.71), lifted speed 1.20 m/s"]
+    del after["speed"]  # a report of before the speed was in it
     assert verdict.summary(after).endswith(", reachable IoU 0.80 (low 0.71)")
     assert "reachable_iou" not in judged  # the report before is as it was
 
@@ -107,25 +111,25 @@ def test_frames_that_no_pose_reaches_are_named_by_their_times():
     iou = np.full(60, 0.9)
     iou[[6, 7, 8, 30]] = 0.5
     before = GOOD | verdict.judge(GOOD | {"shadow": 0.5}, "H1")
-    after = verdict.with_lift(before, iou, 0.9, RATE)
+    after = verdict.with_lift(before, iou, 0.9, 1.2, RATE)
     assert after["verdict"] == "use with care" and after["reachable_iou"]["unreached"] == [6, 7, 8, 30]
     [shadow, (name, level, text)] = after["findings"]
     assert (shadow[0], name, level) == ("shadow", "reachable IoU", "use with care")
     assert text.startswith("in 4 of 60 frames (0.20 to 0.27 s, 1.00 s) no pose")
     assert verdict.notes(after)[1:] == [shadow[2], text]
     iou[[6, 7, 8]] = 0.9  # one frame of 60 is no reason for care
-    assert verdict.with_lift(before, iou, 0.9, RATE)["findings"] == [shadow]
+    assert verdict.with_lift(before, iou, 0.9, 1.2, RATE)["findings"] == [shadow]
     # lifted again, it is told once; and a refusal for another reason stands
-    again = verdict.with_lift(after, np.full(60, 0.65), 0.9, RATE)
+    again = verdict.with_lift(after, np.full(60, 0.65), 0.9, 1.2, RATE)
     assert [name for name, _, _ in again["findings"]] == ["shadow", "reachable IoU"]
     assert "median IoU 0.65" in again["findings"][1][2]
     cut = GOOD | verdict.judge(GOOD | {"cuts": [1.0]}, "H1")
-    assert verdict.with_lift(cut, iou - 0.3, 0.9, RATE)["verdict"] == "do not use"
+    assert verdict.with_lift(cut, iou - 0.3, 0.9, 1.2, RATE)["verdict"] == "do not use"
 
 
 def test_feet_that_hover_are_a_reason_for_care():
     judged = GOOD | verdict.judge(GOOD, "H1")
-    after = verdict.with_lift(judged, np.full(60, 0.9), 0.49, RATE)
+    after = verdict.with_lift(judged, np.full(60, 0.9), 0.49, 1.2, RATE)
     [(name, level, text)] = after["findings"]
     assert (name, level, after["verdict"], after["supported"]) == (
         "hovering feet",
@@ -134,7 +138,7 @@ def test_feet_that_hover_are_a_reason_for_care():
         0.49,
     )
     assert text.startswith("in 51% of the frames fewer than half of the feet are on the ground")
-    assert verdict.with_lift(after, np.full(60, 0.9), 0.96, RATE)["findings"] == []  # lifted again
+    assert verdict.with_lift(after, np.full(60, 0.9), 0.96, 1.2, RATE)["findings"] == []  # lifted again
 
 
 def test_the_distance_to_mocap_is_told_with_its_variant():

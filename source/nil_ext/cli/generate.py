@@ -18,7 +18,7 @@ from ..reference.segmenters import SEGMENTERS
 from ..tasks.embedded import START_POSE, reference_folder, view_of
 from ..tasks.first_frame import stand
 from .common import parse_args, resolve_cfgs, run_main, simulation
-from .lift import add_lift_args, lift_video
+from .lift import add_lift_args, is_prepared, lift_video
 from .prepare_video import OPTIONS as VIDEO_OPTIONS
 from .prepare_video import add_video_args, prepare_video
 
@@ -141,6 +141,13 @@ def _require_fitting_options(args: argparse.Namespace) -> None:
             raise InputError(f"--{option} {value:g}: give at least {least:g}.")
     if args.export and not args.lift:
         raise InputError("--export writes the motion that --lift finds: add --lift.")
+    if args.lift and is_prepared(args.video):
+        given = {option for option in _USED_BY if getattr(args, option, None) is not None} - {"lift", "export"}
+        if given:
+            raise InputError(
+                f"--{min(given)} is for preparing a clip, and '{args.video}' is prepared already: give the clip that "
+                "it was made of with --video."
+            )
     if args.generator == "file" and not args.clips:
         raise InputError("--generator file: name the videos with --clips.")
 

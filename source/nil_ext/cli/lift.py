@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import pkgutil
+import textwrap
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from ..lift.skeleton import read_skeleton
 from ..reference.preview import write_contact_sheet
 from ..reference.reference import Reference
 from ..reference.verdict import summary, times_of
+from .prepare_video import output_folder, prepare_video
 
 SHEET = "lift.png"
 """Contact sheet of the poses found, beside the reference's files."""
@@ -44,6 +46,11 @@ def add_lift_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def is_prepared(video: Path) -> bool:
+    """Whether ``--video`` names a reference's folder, not a clip."""
+    return (video / "reference.json").is_file()
+
+
 def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     """Prepare a clip, or load a prepared folder, and put the motion into it.
 
@@ -53,17 +60,16 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     Raises:
         InputError: When no poses of the robot look like the masks.
     """
-    folder, code = args.video, 0
-    if not (args.video / "reference.json").is_file():
-        from .prepare_video import prepare_video
-
-        folder = args.output or Path(f"{args.video.resolve().stem}_reference")
-        code = prepare_video(args, robot_name)
+    prepared = is_prepared(args.video)
+    folder = args.video if prepared else output_folder(args)
+    output = args.output or folder
+    # an earlier lift's go with the motion that they were of, and are written anew
+    exports = {name for name in LAYOUTS if _export(output, name).is_file()} | set(args.export or ())
+    code = 0 if prepared else prepare_video(args, robot_name)
     reference = Reference.load(folder)
     made_for = reference.meta.get("robot", robot_name)
     if made_for != robot_name:
         raise InputError(f"Reference {folder} was made for {made_for}, not {robot_name}: give the task of {made_for}.")
-    output = args.output or folder
     if reference.motion is not None and "lift" not in reference.meta and not args.output:
         raise InputError(f"Reference {folder} knows its motion already: name another folder with --output to lift it.")
     if output.exists() and not (output / "reference.json").is_file():
@@ -82,10 +88,15 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     require_accepted(lifted, reference.rate)
     found.save(output)
     _write_sheet(output, reference, lifted)
-    for name in args.export or ():
-        write_layout(output / f"{name}.npz", name, lifted.motion, read_skeleton(robot), reference.rate)
+    for name in sorted(exports):
+        write_layout(_export(output, name), name, lifted.motion, read_skeleton(robot), reference.rate)
     print(f"[nil_ext] {output}: motion.npz written; look at {SHEET}. {watch.spent()}")
     return code
+
+
+def _export(folder: Path, name: str) -> Path:
+    """File of the motion in one of the layouts."""
+    return folder / f"{name}.npz"
 
 
 class LiftWatch:
@@ -117,6 +128,10 @@ def _print_lift(lifted: Lifted, rate: float) -> None:
     )
     if len(lifted.lost):
         print(f"  care: {len(lifted.lost)} of {len(iou)} frames do not show it: {times_of(lifted.lost, rate)}")
+        for run in np.split(lifted.lost, np.flatnonzero(np.diff(lifted.lost) > 1) + 1):
+            numbers = f"frame {run[0]}" if len(run) == 1 else f"frames {run[0]} to {run[-1]}"
+            text = f"{numbers}: IoU {' '.join(f'{value:.2f}' for value in iou[run])}"
+            print(textwrap.fill(text, 118, initial_indent="  ", subsequent_indent="    "))
 
 
 def _write_sheet(folder: Path, reference: Reference, lifted: Lifted) -> None:

@@ -60,7 +60,7 @@ def prepare_video(args: argparse.Namespace, robot: str) -> int:
     Returns:
         The exit code: 0, or 3 where the verdict is "do not use".
     """
-    settings, output = preparation(args), args.output or Path(f"{args.video.resolve().stem}_reference")
+    settings, output = preparation(args), output_folder(args)
     require_clips([args.video], args.fps)
     if output.exists() and not (output / "reference.json").is_file():
         raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
@@ -78,6 +78,11 @@ def prepare_video(args: argparse.Namespace, robot: str) -> int:
         whole, processor = sum(watch.seconds.values()), sum(watch.processor.values())
         print(f"[nil_ext] Seconds: {steps}; {whole:.1f} in all, {processor:.1f} of processor time")
     return NOT_USABLE if reference.meta["quality"]["verdict"] == REFUSE else 0
+
+
+def output_folder(args: argparse.Namespace) -> Path:
+    """Where the reference of a clip goes: where the user says, or beside the working folder's other files."""
+    return args.output or Path(f"{args.video.resolve().stem}_reference")
 
 
 def mocap_film(args: argparse.Namespace, start_mask: np.ndarray, robot: str) -> Reference | None:

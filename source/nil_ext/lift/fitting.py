@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.linalg import solveh_banded
+from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
 
 from .silhouette import NUM_ROOT, Puppet
 
@@ -25,6 +25,9 @@ _STEPS = (0.01, 0.01, 0.05, 0.02)
 
 _CHUNK = 16
 """Poses whose slopes are taken at once; bounds the memory."""
+
+_COLUMNS = 256
+"""Columns of an inverse that are solved for at once; bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -226,5 +229,11 @@ def _solve(hessian: np.ndarray, smooth: np.ndarray, weights: np.ndarray, right: 
 def _deviations(hessian: np.ndarray, smooth: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Square roots of the diagonal of the inverse. Shape is (T, P)."""
     count, size = hessian.shape[:2]
-    inverse = solveh_banded(_banded(hessian, smooth, weights), np.eye(count * size), lower=True)
-    return np.sqrt(np.diag(inverse).clip(min=0.0)).reshape(count, size)
+    factor = cholesky_banded(_banded(hessian, smooth, weights), lower=True)
+    variances = np.empty(count * size)
+    for first in range(0, len(variances), _COLUMNS):  # the whole inverse of a long clip takes gigabytes
+        rows = np.arange(first, min(first + _COLUMNS, len(variances)))
+        unit = np.zeros((len(variances), len(rows)))
+        unit[rows, rows - first] = 1.0
+        variances[rows] = cho_solve_banded((factor, True), unit)[rows, rows - first]
+    return np.sqrt(variances.clip(min=0.0)).reshape(count, size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from ..errors import InputError
 from ..reference.alignment import apply
 from ..reference.cache import build_folder, cache_root
 from ..reference.reference import Reference
@@ -15,15 +16,18 @@ from ..reference.verdict import with_lift
 from ..robots.robot import Robot
 from .lifting import Lifted, lift
 from .search import LiftSettings, Report
+from .skeleton import model_hash
 
-VERSION = 4
+VERSION = 5
 """Raise it when the lift finds or reports something else for the same clip: what was kept is then found anew."""
 
 
 def with_motion(reference: Reference, robot: Robot, report: Report | None = None) -> Reference:
     """The reference with the motion that :func:`~nil_ext.lift.lifting.lift` finds, from the cache where it is there.
 
-    Where too many frames show no pose of the robot it comes back without a motion, and its ``meta["lift"]`` says so.
+    Where it cannot be lifted it comes back without a motion, and its ``meta["lift"]`` says so: ``lost`` names the
+    frames that show no pose of the robot, or ``refused`` gives the reason why none was searched for (a clip too short,
+    a model that the lift does not know).
 
     Args:
         reference: a clip whose motion is unknown.
@@ -31,15 +35,24 @@ def with_motion(reference: Reference, robot: Robot, report: Report | None = None
         report: told about progress.
 
     Raises:
-        InputError: When the clip is too short, or the robot's model cannot be read or shows no joint in a side view.
+        InputError: When the robot's model is missing, or the cache cannot be written.
     """
-    key = hashlib.sha256(f"{VERSION} {LiftSettings()} {robot} {reference.digest}".encode()).hexdigest()
-    folder = cache_root() / "lifts" / f"{robot.name}-{key[:16]}"
-    if not (folder / "reference.json").is_file():
+    about = f"{VERSION} {LiftSettings()} {robot} {model_hash(robot)} {reference.digest}"
+    folder = cache_root() / "lifts" / f"{robot.name}-{hashlib.sha256(about.encode()).hexdigest()[:16]}"
+    damaged = folder.is_dir()
+    if damaged:
+        try:
+            return Reference.load(folder)
+        except InputError:
+            pass  # a damaged cache is no concern of the user's: it is made again below
+    try:
         lifted = lift(reference.masks, reference.rate, robot, report=report)
-        with build_folder(folder) as temporary:
-            moved_to(reference, lifted).write(temporary)
-    return Reference.load(folder)
+    except InputError as error:
+        return replace(reference, meta=reference.meta | {"lift": {"accepted": False, "refused": str(error)}})
+    found = moved_to(reference, lifted)
+    with build_folder(folder, replace=damaged) as temporary:
+        found.write(temporary)
+    return found
 
 
 def moved_to(reference: Reference, lifted: Lifted) -> Reference:
@@ -50,8 +63,10 @@ def moved_to(reference: Reference, lifted: Lifted) -> Reference:
     """
     meta = reference.meta | {"lift": lifted.about | {"accepted": lifted.accepted}}
     if "quality" in meta:
-        supported = lifted.about["supported"]
-        meta["quality"] = with_lift(meta["quality"], lifted.motion["iou"], supported, reference.rate)
+        about = lifted.about
+        meta["quality"] = with_lift(
+            meta["quality"], lifted.motion["iou"], about["supported"], about["speed"], reference.rate
+        )
     if not lifted.accepted:
         return replace(reference, meta=meta)
     frames, masks = apply(lifted.alignment, reference.frames, reference.masks, reference.masks.shape[-1])

@@ -85,7 +85,7 @@ def lift(
     lost = np.flatnonzero(overlap < settings.least_iou)
     about = {
         "joints": list(puppet.joint_names),
-        "iou": {"mean": float(overlap.mean()), "least": float(overlap.min())},
+        "iou": {"mean": float(overlap.mean()), "least": float(overlap.min()), "each": overlap.round(3).tolist()},
         "deviation": float(np.median(deviation[:, NUM_ROOT:])),
         "speed": speed,
         "supported": support,
@@ -112,7 +112,8 @@ def require_accepted(lifted: Lifted, rate: float, settings: LiftSettings | None 
     raise InputError(
         f"The clip cannot be lifted: in {len(lifted.lost) / len(iou):.0%} of the frames ({where}) "
         f"no pose of this robot looks like the mask (IoU below {settings.least_iou:g}, {iou.mean():.2f} on average): "
-        "give a clip that shows this robot exactly from the side, whole, in every frame, or cut it with --trim."
+        "give a clip that shows this robot exactly from the side, whole, in every frame, or a part of it that does "
+        "(--video CLIP --trim START:END)."
     )
 
 

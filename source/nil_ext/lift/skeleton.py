@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -160,10 +162,7 @@ def read_skeleton(robot: Robot, num_points: int = NUM_POINTS) -> Skeleton:
     """
     from pxr import Usd
 
-    model = robot.model
-    path = usd_file(
-        model.package, model.path, robot.colour, model.keep_links, model.locked_joints, model.colliding_links
-    )
+    path = _model_usd(robot)
     stage = Usd.Stage.Open(str(path))
     links, joints = _tree(stage, str(path))
     names = [prim.GetName() for prim in links]
@@ -180,6 +179,33 @@ def read_skeleton(robot: Robot, num_points: int = NUM_POINTS) -> Skeleton:
         np.array(robot.sole_points),
         robot.feet,
         robot.sole_radius,
+    )
+
+
+def model_hash(robot: Robot) -> str:
+    """Hash (hex) of all that :func:`read_skeleton` reads: the robot's model as USD and every file that it draws on.
+
+    Args:
+        robot: the embodiment.
+
+    Raises:
+        InputError: When the model is missing.
+    """
+    from pxr import UsdUtils
+
+    layers, assets, _ = UsdUtils.ComputeAllDependencies(str(_model_usd(robot)))
+    content = hashlib.sha256()
+    for path in sorted(map(Path, {*(layer.realPath for layer in layers), *map(str, assets)})):
+        if path.is_file():
+            content.update(path.name.encode())
+            content.update(path.read_bytes())
+    return content.hexdigest()
+
+
+def _model_usd(robot: Robot) -> Path:
+    model = robot.model
+    return usd_file(
+        model.package, model.path, robot.colour, model.keep_links, model.locked_joints, model.colliding_links
     )
 
 

@@ -188,7 +188,7 @@ def prepare_clip(
     numbers = clip.numbers | view.numbers
     report = numbers | verdict.judge(numbers, robot)
     # known once the clip is lifted, or held against a film of motion capture
-    report["reachable_iou"] = report["supported"] = report["mocap"] = None
+    report["reachable_iou"] = report["supported"] = report["speed"] = report["mocap"] = None
     report["offered_trim"] = None if view.offered is None else asdict(view.offered)
     if refuse:
         verdict.refuse(str(path), report)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,10 @@ SCHEMA = 1
 """Version of the folder's layout."""
 
 _MANIFEST = "reference.json"
+_OWN = {_MANIFEST, "frames.npz", "masks.npz", "motion.npz", "preview.png"}
+OF_A_LIFT = ("lift.png", "tracking.npz", "loco_mujoco.npz")
+"""What a lift adds to a folder (see :mod:`nil_ext.lift.export`): it is of the pictures and the motion there only."""
+
 _WHITE = 255
 _VELOCITIES = ("joint_vel", "root_vel")
 
@@ -115,18 +120,24 @@ class Reference:
     def save(self, folder: str | Path) -> Path:
         """Write the folder, whole or not at all; an older reference there is replaced.
 
+        Other files in the folder stay, but for :data:`OF_A_LIFT` where the older reference was another one.
+
         Args:
             folder: where to; refused if something that is no reference stands there.
+
+        Raises:
+            InputError: When it is refused, or cannot be written.
         """
         folder = Path(folder)
         if folder.exists() and not (folder / _MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"{folder} exists and is no reference: choose another place, or remove it first.")
         with build_folder(folder, replace=True) as temporary:
+            _carry_over(folder, temporary, self.digest)
             self.write(temporary)
         return folder
 
     def write(self, folder: Path) -> None:
-        """Write the files into an existing empty folder."""
+        """Write the files into an existing folder that holds none of theirs, and all of it to the disk."""
         from nil_ext.reference.preview import write_contact_sheet
 
         # Everything outside the masks is white, so only the robot's pixels are stored.
@@ -136,7 +147,7 @@ class Reference:
             np.savez_compressed(folder / "motion.npz", **self.motion)
         lines = notes(self.meta.get("quality", {}))
         write_contact_sheet(folder / "preview.png", self.frames, self.masks, self.rate, lines)
-        files = sorted(path for path in folder.iterdir() if path.name != _MANIFEST)
+        files = sorted(path for path in folder.iterdir() if path.name in _OWN)
         manifest = {
             "schema": SCHEMA,
             "rate": float(self.rate),
@@ -146,9 +157,10 @@ class Reference:
             "meta": self.meta,
         }
         (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        for path in folder.iterdir():
-            with open(path, "rb") as file:
-                os.fsync(file.fileno())
+        for path in folder.rglob("*"):
+            if path.is_file():
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
 
     @classmethod
     def load(cls, folder: str | Path) -> Reference:
@@ -180,6 +192,23 @@ class Reference:
             with np.load(folder / "motion.npz", allow_pickle=False) as file:
                 motion = dict(file)
         return cls(frames, masks, float(manifest["rate"]), manifest["meta"], motion)
+
+
+def _carry_over(old: Path, new: Path, digest: str) -> None:
+    """Copy what is no reference's own from one folder, if it is there, to that of a reference with a digest."""
+    if not old.is_dir():
+        return
+    try:
+        left = _OWN if _read_manifest(old)["digest"] == digest else _OWN.union(OF_A_LIFT)
+    except (InputError, KeyError):  # it can be replaced all the same
+        left = _OWN.union(OF_A_LIFT)
+    for path in old.iterdir():
+        if path.name in left:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, new / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, new / path.name, follow_symlinks=False)
 
 
 def _differences(pixels: np.ndarray) -> np.ndarray:

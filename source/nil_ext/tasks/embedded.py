@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gymnasium as gym
+import numpy as np
 
 from ..errors import InputError
 from ..lift.lifted_reference import with_motion
 from ..lift.search import Report
 from ..reference import Reference, prepare
-from ..reference.verdict import summary
+from ..reference.verdict import summary, times_of
 
 if TYPE_CHECKING:
     from .mdp import ReferenceCommandCfg
@@ -57,7 +58,8 @@ def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None) -> Re
     """The reference that a task's settings name (a prepared folder or a video file), or its own where they name none.
 
     A clip is aligned to the first frame of the embedded reference, which is the robot at e0 as the task's camera
-    sees it, and lifted where the settings say so and its motion is not known (a minute; then it is in the cache).
+    sees it, and lifted where the settings say so and its motion is not known (a minute; then it is in the cache). What
+    cannot be lifted comes without a motion, and :func:`describe` says why.
 
     Args:
         cfg: settings of the reference.
@@ -113,8 +115,15 @@ def describe(reference: Reference) -> str:
     if quality:
         text += f"; {summary(quality)}"
     if reference.motion is None:
-        why = f": in {len(lifted['lost'])} of {len(reference)} frames no pose looks like the mask" if lifted else ""
-        text += f"\n  its motion is not known{why}"
+        text += f"\n  its motion is not known{_why(lifted, reference) if lifted else ''}"
     elif lifted:
         text += f"\n  its motion was lifted: {lifted['speed']:.2f} m/s, mask IoU {lifted['iou']['mean']:.2f}"
     return text
+
+
+def _why(lifted: dict, reference: Reference) -> str:
+    """Why a lift found no motion: part of a sentence."""
+    if "refused" in lifted:
+        return f": {lifted['refused']}"
+    times = times_of(np.array(lifted["lost"]), reference.rate)
+    return f": in {len(lifted['lost'])} of {len(reference)} frames no pose looks like the mask ({times})"

@@ -71,7 +71,7 @@ def _grow(frame: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def interpolate_motion(motion: dict[str, np.ndarray], positions: np.ndarray) -> dict[str, np.ndarray]:
-    """Joint and root states at fractional positions: linear, orientations on the sphere.
+    """Joint and root states at fractional positions: linear, orientations on the sphere, contacts of the nearest frame.
 
     Args:
         motion: arrays of a reference's ``motion`` with T frames.
@@ -81,6 +81,8 @@ def interpolate_motion(motion: dict[str, np.ndarray], positions: np.ndarray) -> 
     for key, values in motion.items():
         if key.endswith("_names"):
             result[key] = values
+        elif key == "contact":  # a foot stands or does not
+            result[key] = values[np.rint(positions).astype(int)]
         elif key == "root_pose":
             quaternion = Slerp(np.arange(len(values)), Rotation.from_quat(values[:, 3:]))(positions).as_quat()
             result[key] = np.concatenate([_linear(values[:, :3], positions), quaternion], axis=1).astype(values.dtype)
@@ -90,8 +92,8 @@ def interpolate_motion(motion: dict[str, np.ndarray], positions: np.ndarray) -> 
 
 
 def _linear(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Rows (K, D) of values (T, D) at fractional positions."""
+    """Values (K, ...) of values (T, ...) at fractional positions (K,)."""
     low = np.minimum(positions.astype(int), len(values) - 1)
     high = np.minimum(low + 1, len(values) - 1)
-    share = (positions - low)[:, None]
+    share = (positions - low).reshape(-1, *(1,) * (values.ndim - 1))
     return (1.0 - share) * values[low] + share * values[high]
