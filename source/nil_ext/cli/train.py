@@ -75,9 +75,10 @@ def run(argv: list[str]) -> int:
         if args.distributed:  # a curriculum is looked at when an episode ends, which each process does in its own time
             raise InputError("env.tracking_steps is for a single process: set it to 0 with --num_gpus.")
         env_cfg.begin_with_tracking()
+        then = "its video and speed" if env_cfg.speed_weight else "its video"
         print(
             f"[nil_ext] The first {env_cfg.tracking_steps} steps follow the reference's joint angles, without filming, "
-            "the others its video (env.tracking_steps=0: the video alone)."
+            f"the others {then} (env.tracking_steps=0: the video alone)."
         )
     checkpoint = (
         find_checkpoint(args.checkpoint, agent_cfg.experiment_name, task, args.agent) if args.checkpoint else None
