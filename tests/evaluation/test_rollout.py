@@ -10,6 +10,7 @@ from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
 from nil_ext.evaluation import Rollout, roll_out
+from nil_ext.evaluation.rollout import FILMED
 
 
 class ScriptedEnv(VecEnv):
@@ -113,3 +114,10 @@ def test_frames_show_the_first_episode_of_whoever_lasted_longest():
 
 def test_nothing_is_filmed_unless_asked_for():
     assert run(ScriptedEnv([{2: "fall"}], length=9)).frames == []
+
+
+def test_a_film_shows_one_of_the_first_environments_only():
+    """Twenty environments of which all but the last fall in the second step; frames say step and environment."""
+    falls = [{2: "fall"}] * (FILMED + 3) + [{}]
+    frames = run(ScriptedEnv(falls, length=4), film=True).frames
+    assert [frame[0, 0].tolist() for frame in frames] == [[1, 0, 0], [2, 0, 0]]

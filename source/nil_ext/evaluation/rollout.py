@@ -14,6 +14,9 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
+FILMED = 16
+"""Environments whose frames a film may show: those of a thousand, over an episode, would take tens of gigabytes."""
+
 
 class Probe(Protocol):
     """What a rollout reads after each step: the state in which the step was judged, before any reset."""
@@ -62,7 +65,7 @@ class Rollout:
     """Names of the J joints."""
 
     frames: list[np.ndarray] = field(default_factory=list)
-    """Frames (S, S, 3) uint8 of the environment that lasted longest, its first episode."""
+    """Frames (S, S, 3) uint8 of the environment that lasted longest of those that were filmed, its first episode."""
 
     @property
     def num_episodes(self) -> int:
@@ -96,7 +99,7 @@ def roll_out(
         probe: reads the environment after each step.
         rate: control rate [Hz].
         joint_names: names of the joints in ``joint_pos``.
-        film: whether to keep the frames of the environment that lasts longest.
+        film: whether to keep the frames of the environment that lasts longest of the first :data:`FILMED`.
     """
     obs, _ = env.reset()
     alive = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
@@ -111,7 +114,7 @@ def roll_out(
         masks.append(np.packbits(probe.mask.cpu().numpy(), axis=-1))
         lived.append(alive.clone())
         if film:
-            pictures.append(probe.latest_frames.cpu().numpy().copy())
+            pictures.append(probe.latest_frames[:FILMED].cpu().numpy().copy())
         dones = dones.bool()
         survived |= alive & dones & extras["time_outs"].bool()
         alive &= ~dones
@@ -119,7 +122,7 @@ def roll_out(
             break
     survived |= alive
     lived = torch.stack(lived).cpu().numpy()
-    longest = int(lived.sum(axis=0).argmax())
+    longest = int(lived[:, :FILMED].sum(axis=0).argmax())
     return Rollout(
         streams={name: torch.stack(values).cpu().numpy() for name, values in rows.items()},
         alive=lived,
