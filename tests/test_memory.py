@@ -21,6 +21,8 @@ def test_both_kinds_of_running_out_are_told():
         raise torch.OutOfMemoryError("CUDA out of memory.")
     with pytest.raises(InputError), memory_for("The rings", "lower env.scene.num_envs"):
         torch.empty(10**15)
+    with pytest.raises(InputError), memory_for("The rings", "lower env.scene.num_envs"):
+        raise RuntimeError("Failed to allocate 1073741824 bytes on device 'cuda:0'")  # Warp's
 
 
 def test_other_errors_pass():

@@ -27,7 +27,8 @@ def memory_for(what: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # a CPU has no class of its own for it
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        # a CPU has no class of its own for it, nor has Warp
+        said = any(words in str(error) for words in ("can't allocate memory", "Failed to allocate"))
+        if not isinstance(error, torch.OutOfMemoryError) and not said:
             raise
         raise InputError(f"{what} do not fit into the memory: {remedy}.") from error

@@ -62,6 +62,7 @@ def numbers(rollout: Rollout) -> dict[str, np.ndarray]:
     [
         # environment 0: mean of its two steps; environment 1: its only step
         ("mask_iou", (0.6, 0.2)),
+        ("mask_iou_whole", (0.6, 0.1)),  # over both steps that the reference lasts
         ("video_similarity", (0.5, -1.0)),
         ("forward_speed", (1.0, 0.0)),
         ("speed_error", (0.25, 1.25)),

@@ -36,6 +36,7 @@ from isaaclab_rl.rsl_rl import (
 )
 
 from ..errors import InputError
+from ..memory import memory_for
 from ..perception.encoders import require_encoder
 from ..rl.algorithms import POLICY_ONLY
 from ..rl.imitation.states import state_names
@@ -106,7 +107,10 @@ def open_session(
         agent_cfg.seed += rank(args)
         env_cfg.seed = agent_cfg.seed
         env_cfg.log_dir = None if log_dir is None else str(log_dir)
-        env = create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=False)
+        with memory_for(
+            f"The {env_cfg.scene.num_envs} environments", "lower --num_envs, or env.scene.camera.width and .height"
+        ):
+            env = create_isaaclab_env(args.task, env_cfg, args, convert_marl_to_single_agent=False)
         cleanup.callback(lambda: close_env(env))
         env = StreamVecEnv(env, clip_actions=1.0)
         reference = env.unwrapped.command_manager.get_term("reference")

@@ -45,6 +45,7 @@ METRICS = {
     "speed_error": Metric("speed error", "m/s", -1),
     "lateral_drift": Metric("lateral drift", "m", -1),
     "mask_iou": Metric("mask IoU", better=1),
+    "mask_iou_whole": Metric("mask IoU, 0 after a fall", better=1),
     "chamfer": Metric("silhouette Chamfer", "m", -1),
     "video_similarity": Metric("S_v", better=1),
     "foot_slip": Metric("foot slip", "m/s", -1),
@@ -129,6 +130,8 @@ def judge_episodes(rollout: Rollout, yardstick: Yardstick) -> dict[str, np.ndarr
         "speed_error": np.abs(speed - yardstick.speed),
         "lateral_drift": np.abs(last),
         "mask_iou": mean(streams["mask_iou"]),
+        # a mean over the time alive flatters what falls while it still looks like the start
+        "mask_iou_whole": (streams["mask_iou"] * alive).sum(axis=0) / (len(yardstick.masks) - 1),
         "video_similarity": mean(streams["video_similarity"]),
         "foot_slip": mean(streams["foot_slip"]),
         "torso_tilt": mean(np.degrees(np.arcsin(np.sqrt(np.clip(streams["torso_tilt"], 0.0, 1.0))))),
