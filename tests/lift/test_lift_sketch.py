@@ -75,12 +75,13 @@ def test_angles_and_speed_of_a_sketch(sketch: Reference, lifted: Lifted):
     assert lifted.about["iou"]["each"] == pytest.approx(lifted.motion["iou"], abs=0.001)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("robot", "joints"),
     [
         (H1, "left_{}|right_{}|hip_pitch|knee|ankle"),
-        pytest.param(G1, "left_{}|right_{}|hip_pitch_joint|knee_joint|ankle_pitch_joint", marks=pytest.mark.slow),
-        pytest.param(TALOS, "leg_left_{}|leg_right_{}|3_joint|4_joint|5_joint", marks=pytest.mark.slow),
+        (G1, "left_{}|right_{}|hip_pitch_joint|knee_joint|ankle_pitch_joint"),
+        (TALOS, "leg_left_{}|leg_right_{}|3_joint|4_joint|5_joint"),
     ],
     ids=["H1", "G1", "Talos"],
 )

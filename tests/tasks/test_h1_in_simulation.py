@@ -25,7 +25,8 @@ E0 = (0.0, 0.0, H1.start_height)
 UPRIGHT = (0.0, 0.0, 0.0, 1.0)
 
 
-@pytest.fixture(scope="module", params=["ovphysx", "newton_mjwarp"])
+# MuJoCo Warp first compiles its kernels, which takes minutes
+@pytest.fixture(scope="module", params=["ovphysx", pytest.param("newton_mjwarp", marks=pytest.mark.slow)])
 def env(request: pytest.FixtureRequest, open_env):
     """Position targets at 25 Hz, 64 x 64 pixels, every episode from e0."""
     start_at_e0 = "env.commands.reference.start_along_reference=0.0"
