@@ -182,12 +182,16 @@ def with_machine_settings(argv: list[str]) -> list[str]:
         raise InputError(f"--device {device}: PyTorch finds no CUDA device here; leave it out to run on the CPU.")
     if device is None:
         argv = [*argv, "--device", "cpu"]
-    chosen = chosen_presets(argv)
-    if chosen & set(PROFILES):
+    if chosen_presets(argv) & set(PROFILES):
         return argv
     print("[nil_ext] No CUDA device: running the 'cpu' profile (see docs/method.md; 'presets=paper' overrides).")
+    return with_cpu_profile(argv)
+
+
+def with_cpu_profile(argv: list[str]) -> list[str]:
+    """The arguments with the ``cpu`` profile before the presets that they name."""
     rest = [arg for arg in argv if not arg.startswith("presets=")]
-    return [*rest, "presets=" + ",".join(["cpu", *sorted(chosen)])]
+    return [*rest, "presets=" + ",".join(["cpu", *sorted(chosen_presets(argv))])]
 
 
 def chosen_presets(argv: list[str]) -> set[str]:

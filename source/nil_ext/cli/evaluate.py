@@ -80,10 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--compare", **many, help="Folder of an earlier evaluation to put beside; may be repeated.")
     parser.add_argument("--report", action="store_true", help="Write a self-contained HTML page too.")
-    parser.add_argument(
-        "--output",
-        help="Where to write; default: <run folder>/evaluation/<checkpoint>.",
-    )
+    parser.add_argument("--output", help="Where to write; default: <run folder>/evaluation/<checkpoint>.")
     return parser
 
 

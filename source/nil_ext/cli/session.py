@@ -46,7 +46,7 @@ from ..tasks.embedded import ASSETS
 from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
 from ..tasks.stream_vec_env import StreamVecEnv
 from ..tasks.walk.register import IMITATION
-from .common import PROFILES, chosen_presets, simulation, value_of
+from .common import PROFILES, chosen_presets, simulation, value_of, with_cpu_profile
 
 if TYPE_CHECKING:
     from rsl_rl.runners import OnPolicyRunner
@@ -287,8 +287,7 @@ def with_shipped_profile(argv: list[str]) -> list[str]:
     if not torch.cuda.is_available() or shipped_policy(task) is None:
         return argv
     print(f"[nil_ext] The policy that comes with {task} was trained in the 'cpu' profile, which runs here too.")
-    rest = [arg for arg in argv if not arg.startswith("presets=")]
-    return [*rest, "presets=" + ",".join(["cpu", *sorted(chosen_presets(argv))])]
+    return with_cpu_profile(argv)
 
 
 def output_folder(checkpoint: Path, task: str) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..errors import InputError
 from ..reference.alignment import apply
 from ..reference.cache import build_folder, cache_root
-from ..reference.reference import Reference
+from ..reference.reference import Reference, load_kept
 from ..reference.verdict import with_lift
 from ..robots.robot import Robot
 from .lifting import Lifted, lift
@@ -40,11 +40,8 @@ def with_motion(reference: Reference, robot: Robot, report: Report | None = None
     about = f"{VERSION} {LiftSettings()} {robot} {model_hash(robot)} {reference.digest}"
     folder = cache_root() / "lifts" / f"{robot.name}-{hashlib.sha256(about.encode()).hexdigest()[:16]}"
     damaged = folder.is_dir()
-    if damaged:
-        try:
-            return Reference.load(folder)
-        except InputError:
-            pass  # a damaged cache is no concern of the user's: it is made again below
+    if damaged and (kept := load_kept(folder)) is not None:
+        return kept
     try:
         lifted = lift(reference.masks, reference.rate, robot, report=report)
     except InputError as error:

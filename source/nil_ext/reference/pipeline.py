@@ -21,7 +21,7 @@ from nil_ext.reference.cache import build_folder, cache_root
 from nil_ext.reference.interpolators import make_interpolator
 from nil_ext.reference.measurements import measure
 from nil_ext.reference.pictures import find_pictures, read_pictures
-from nil_ext.reference.reference import Reference
+from nil_ext.reference.reference import Reference, load_kept
 from nil_ext.reference.segmenters import SegmenterChoice, segment
 from nil_ext.reference.video import constant_rate, decode_video
 
@@ -151,11 +151,8 @@ def prepare(
         raise InputError(f"No such reference: {path}. Give a video file or a prepared reference folder.")
     folder = _cache_folder(path, start_mask, task, robot, settings, cache_dir)
     damaged = folder.is_dir()
-    if damaged:
-        try:
-            return Reference.load(folder)
-        except InputError:
-            pass  # a damaged cache is no concern of the user's: it is made again below
+    if damaged and (kept := load_kept(folder)) is not None:
+        return kept
     reference = prepare_clip(path, start_mask, task, robot, settings)
     with build_folder(folder, replace=damaged) as temporary:
         reference.write(temporary)

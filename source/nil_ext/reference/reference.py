@@ -194,6 +194,14 @@ class Reference:
         return cls(frames, masks, float(manifest["rate"]), manifest["meta"], motion)
 
 
+def load_kept(folder: Path) -> Reference | None:
+    """A reference from a cache; None where it is damaged, which is no concern of the user's: it is to be made again."""
+    try:
+        return Reference.load(folder)
+    except InputError:
+        return None
+
+
 def _carry_over(old: Path, new: Path, digest: str) -> None:
     """Copy what is no reference's own from one folder, if it is there, to that of a reference with a digest."""
     if not old.is_dir():

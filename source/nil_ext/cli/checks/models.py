@@ -23,9 +23,6 @@ _PATIENCE = 4.0
 """How long the hub may take to answer [s]."""
 
 
-_NO_TIMESFORMER = "env.commands.reference.encoder=efficientnet does without"
-
-
 def check_hub() -> Iterator[Line]:
     """Lines about the hub and the networks that come from it. Their absence is never a problem: all have a stand-in."""
     from huggingface_hub import constants
@@ -40,7 +37,7 @@ def check_hub() -> Iterator[Line]:
     yield _network(
         "TimeSformer",
         [name for name in cached if name == TIMESFORMER],
-        _NO_TIMESFORMER,
+        "env.commands.reference.encoder=efficientnet does without",
     )
     yield _network("SAM2", [name for name in cached if "sam2" in name.lower()], "plain backgrounds need none")
     known = {model.hub_id for model in VIDEO_MODELS}
