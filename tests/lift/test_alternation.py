@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nil_ext.lift.alternation import alternating, passings
+from nil_ext.lift.alternation import alternating, mirrored, passings
 
 RATE = 30.0
 LIMBS = [0, 1], [2, 3]
@@ -67,3 +67,26 @@ def test_the_moment_of_passing_keeps_the_course():
     told[[21, 22, 23]] = 0.5 * (told[[21, 22, 23]] + exchanged(told, np.arange(60) >= 0)[[21, 22, 23]])  # a mixture
     nearest = min(alternating(told, LIMBS, RATE), key=lambda each: np.abs(each - path).max())
     assert np.abs(nearest - path).max() == pytest.approx(0.0, abs=0.02)
+
+
+def test_a_symmetrical_gait_is_its_own_mirror_image():
+    path = swing()
+    found = mirrored(path, LIMBS, RATE)
+    assert found is not None
+    np.testing.assert_allclose(found, path, atol=0.01)  # half a stride is 15 frames, and 60 there are
+    # a second limb that is never seen to bend: it does what the first one does, as far as half of the mean goes
+    stiff = path.copy()
+    stiff[:, 3] = 0.0
+    found = mirrored(stiff, LIMBS, RATE)
+    np.testing.assert_allclose(found[:, 3], path[:, 3], atol=0.01)
+    np.testing.assert_allclose(found[:, 1], 0.0, atol=1e-9)
+
+
+def test_what_the_clip_does_not_show_is_not_mirrored():
+    path = swing()[:27]  # passings in frames 7 and 22
+    found = mirrored(path, LIMBS, RATE)
+    assert np.isnan(found[12:15]).all()
+    assert np.isfinite(found[:12]).all() and np.isfinite(found[15:]).all()
+    np.testing.assert_allclose(found[:12], path[:12], atol=0.02)
+    assert mirrored(path[:20], LIMBS, RATE) is None  # one passing
+    assert mirrored(0.1 * swing(), LIMBS, RATE) is None  # they hardly swing

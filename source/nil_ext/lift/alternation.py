@@ -77,6 +77,32 @@ def alternating(path: np.ndarray, limbs: Limbs, rate: float) -> list[np.ndarray]
     return paths
 
 
+def mirrored(path: np.ndarray, limbs: Limbs, rate: float) -> np.ndarray | None:
+    """What two limbs would do if each did what the other one does half a stride before and after.
+
+    Half a stride is the usual time between two passings. Where only one of the two moments is in the clip, it alone
+    counts.
+
+    Args:
+        path: poses. Shape is (T, P).
+        limbs: the two.
+        rate: frames per second [Hz].
+
+    Returns:
+        The parameters of both, the first limb's before the other's, NaN where neither moment is in the clip. Shape is
+        (T, 2 * L). None where fewer than two passings are seen: nothing says how long a stride is.
+    """
+    times = passings(path, limbs, rate)
+    if len(times) < 2:
+        return None
+    half, frames = float(np.median(np.diff(times))), np.arange(len(path))
+    course = CubicSpline(frames, exchange(path, limbs)[:, [*limbs[0], *limbs[1]]], extrapolate=False)
+    moments = np.stack([course(frames - half), course(frames + half)])
+    inside = np.isfinite(moments)
+    total = np.where(inside, moments, 0.0).sum(axis=0)
+    return np.divide(total, inside.sum(axis=0), out=np.full_like(total, np.nan), where=inside.any(axis=0))
+
+
 def exchange(path: np.ndarray, limbs: Limbs) -> np.ndarray:
     """The path (T, P) with two limbs exchanged."""
     one, other = limbs

@@ -35,13 +35,30 @@ class Prior:
     """What poses are like before any picture is seen: independent and normal."""
 
     mean: np.ndarray
-    """Shape is (P,)."""
+    """Shape is (P,), or (T, P) where each frame has its own."""
     deviation: np.ndarray
-    """Shape is (P,)."""
+    """Shape is that of ``mean``."""
 
     def cost(self, poses: np.ndarray) -> np.ndarray:
         """Half the squared distance in standard deviations of poses (N, P). Shape is (N,)."""
         return 0.5 * (((poses - self.mean) / self.deviation) ** 2).sum(axis=-1)
+
+    def also(self, columns: list[int], values: np.ndarray, deviation: float) -> Prior:
+        """This prior and another one for some parameters.
+
+        Args:
+            columns: their numbers.
+            values: what is expected in each frame (T, columns); NaN where nothing is.
+            deviation: standard deviation from that.
+        """
+        shape = (len(values), self.mean.shape[-1])
+        mean, precision = (np.array(np.broadcast_to(a, shape)) for a in (self.mean, self.deviation**-2.0))
+        known = np.isfinite(values)
+        weight = np.where(known, deviation**-2.0, 0.0)
+        sums = mean[:, columns] * precision[:, columns] + weight * np.where(known, values, 0.0)
+        precision[:, columns] += weight
+        mean[:, columns] = sums / precision[:, columns]
+        return Prior(mean, precision**-0.5)
 
 
 class Picture:
@@ -155,7 +172,7 @@ def refine_together(
     Args:
         picture: the clip.
         path: a pose for each frame. Shape is (T, P).
-        prior: what poses are like.
+        prior: what poses are like, or those of each frame.
         limits: lowest and highest value of each parameter. Shape is (P, 2).
         jerkiness: standard deviation of each parameter's second difference from frame to frame. Shape is (P,).
         rounds: Levenberg-Marquardt steps.
@@ -176,7 +193,7 @@ def refine_together(
         seen, gradient, hessian = picture.slopes(path, frames)
         cost = total(path, seen)
         gradient += precision * (path - prior.mean) + _apply(smooth, path) / jerkiness**2
-        hessian += np.diag(precision)
+        hessian += precision[..., None] * np.eye(size)
         while damping < 1e3:
             damped = hessian + damping * np.einsum("npp->np", hessian)[:, :, None] * np.eye(size)
             step = _solve(damped, smooth, 1.0 / jerkiness**2, -gradient.reshape(-1)).reshape(path.shape)
@@ -188,7 +205,7 @@ def refine_together(
         else:
             break
     _, _, hessian = picture.slopes(path, frames)
-    hessian += np.diag(precision)
+    hessian += precision[..., None] * np.eye(size)
     return path, _deviations(hessian, smooth, 1.0 / jerkiness**2)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..reference.quality import MIN_REACHABLE
 from ..robots.robot import Robot
-from .alternation import alternating, exchange
+from .alternation import alternating, exchange, mirrored
 from .candidates import best_path, spread, spread_over_groups
 from .fitting import Picture, Prior, refine, refine_together
 from .motion import soles
@@ -86,6 +86,8 @@ class LiftSettings:
     """Standard deviation of joint speeds that the choice of a path assumes [rad/s]."""
     acceleration: float = 100.0
     """Standard deviation of joint accelerations that are assumed [rad/s²]."""
+    asymmetry: float = 0.15
+    """Standard deviation of how a limb differs from its mirror image half a stride before and after [rad]."""
     least_iou: float = MIN_REACHABLE
     """A frame whose IoU is lower does not show the pose that was found."""
     most_lost: float = 0.1
@@ -166,11 +168,21 @@ class PoseSearch:
         """What a path (T, P) costs when it is fitted by a camera at a distance; puppet, path and deviation (T, P)."""
         puppet = Puppet(self.skeleton, self.robot, distance, self.puppet.joints)
         pictures = self._pictures(puppet)
+        prior = self.prior
         for picture in pictures[1:]:
             picture.trust = self.pictures[0].trust
-            path, deviation = refine_together(picture, path, self.prior, self.limits, self.bend, 5)
+            path, deviation = refine_together(picture, path, prior, self.limits, self.bend, 5)
+            prior = self._symmetric(path)
         # coarser pictures do not tell perspectives apart
         return self._total(path, pictures[-1]), puppet, path, deviation
+
+    def _symmetric(self, path: np.ndarray) -> Prior:
+        """The prior, and that a limb does half a stride later what its mirror image does in a path (T, P)."""
+        prior = self.prior
+        for limbs in self.puppet.pairs:
+            if (values := mirrored(path, limbs, self.rate)) is not None:
+                prior = prior.also([*limbs[0], *limbs[1]], values, self.settings.asymmetry)
+        return prior
 
     def _together(self, path: np.ndarray) -> np.ndarray:
         """A path (T, P) fitted to the pictures of the second size for a few rounds."""
