@@ -56,7 +56,7 @@ def trained(scripts, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespac
 def test_train_says_what_it_does_and_where_everything_is(trained: SimpleNamespace):
     assert "[nil_ext] No CUDA device: running the 'cpu' profile" in trained.out or torch.cuda.is_available()
     assert "[nil_ext] Reference: sketch, 4.00 s at 50 Hz" in trained.out
-    assert "[nil_ext] The first 40 steps follow the reference's joint angles, without filming" in trained.out
+    assert "joint angles first, without filming, until episodes last 80% of it or for 40 steps, then" in trained.out
     assert trained.out.count("Another reward counts from here on: the replay begins anew") == 1
     assert f"[nil_ext] Logs: {trained.folder}" in trained.out
     assert f"[nil_ext] Video: {trained.folder / 'evaluation' / 'final.mp4'}" in trained.out
@@ -124,7 +124,11 @@ def test_evaluation_holds_the_controls(trained: SimpleNamespace):
 @pytest.fixture(scope="module")
 def interrupted(scripts, trained: SimpleNamespace) -> SimpleNamespace:
     """The same run gone on with, until Ctrl-C."""
-    process = scripts.start("train.py", "--checkpoint", "latest", "--max_iterations", 100_000, *SMALL, cwd=trained.cwd)
+    # the video has begun to count and goes on, though not that many steps were made
+    settings = (*SMALL, "env.tracking_steps=100000")
+    process = scripts.start(
+        "train.py", "--checkpoint", "latest", "--max_iterations", 100_000, *settings, cwd=trained.cwd
+    )
     lines = []
     for line in process.stdout:
         lines.append(line)
@@ -160,6 +164,8 @@ def test_resume_goes_on_where_the_run_stopped(trained: SimpleNamespace, interrup
     assert after["seconds"] > before["seconds"]
     first = next(line for line in interrupted.out.splitlines() if "env-steps" in line)
     assert f" {(ITERATIONS + 1) * STEPS} env-steps" in first
+    assert before["infos"]["progress"] == after["infos"]["progress"]
+    assert before["infos"]["progress"]["over"] == 1.0
     assert after["infos"]["robot"] == "H1"
     assert len(after["infos"]["joint_names"]) == 19
 

@@ -1,14 +1,17 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The first steps of the cpu profile's training follow joint angles, the others the video."""
+"""The cpu profile's training follows joint angles first, then the video."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from isaaclab.managers import CurriculumTermCfg
+
 from nil_ext.tasks.imitation_env_cfg import ImitationEnvCfg
+from nil_ext.tasks.mdp import TrackingFirst
 
 STEPS, NUM_ENVS = 4, 3
 TRACKING = {"tracking_joint_pos": 1.0, "tracking_joint_vel": 0.2, "tracking_root_vel": 1.0, "tracking_root_rot": 1.0}
@@ -19,6 +22,7 @@ VIDEO = {"video_similarity": 1.0, "mask_iou": 1.0, "tracking_root_vel": 0.5}
 def env(open_env):
     def change(cfg: ImitationEnvCfg) -> None:
         cfg.tracking_steps, cfg.speed_weight = STEPS, VIDEO["tracking_root_vel"]
+        cfg.tracking_until = 1.0
         cfg.begin_with_tracking()
 
     with open_env("presets=cpu", num_envs=NUM_ENVS, task="NIL-A1-Walk", change=change) as env:
@@ -54,11 +58,47 @@ def test_joint_angles_count_without_filming_and_then_the_video_does(env, monkeyp
         assert extras["replay_outdated"] is (number == STEPS + 1)
     assert filmed == [STEPS + 1, STEPS + 2]
 
-    # a resumed training sets the counter and asks; an evaluation changes nothing
+    # a resumed training gives back the state and asks; an evaluation changes nothing
+    assert reference.progress["over"] == 1.0
     unwrapped.common_step_counter = 1
+    reference.progress.update(over=0.0, lasted=0.0)
     reference.probes.append(lambda: None)
     unwrapped.curriculum_manager.compute()
     assert env.reward_weights["mask_iou"] == 1.0
     reference.probes.clear()
     unwrapped.curriculum_manager.compute()
     assert env.reward_weights["mask_iou"] == 0.0
+
+
+@pytest.mark.sim
+def test_the_video_counts_once_episodes_last(env):
+    unwrapped = env.unwrapped
+    reference = unwrapped.command_manager.get_term("reference")
+    params = {"num_steps": 10**6, "until": 0.4, "tracking": TRACKING, "video": VIDEO}
+    term = TrackingFirst(CurriculumTermCfg(func=TrackingFirst, params=params), unwrapped)
+    whole, start, progress = reference.length - 1, reference._start, reference.progress
+
+    def end(*lengths: int, of: list[int] = (0, 0, 0)) -> float:
+        start.copy_(torch.tensor(of))
+        env.episode_length_buf = torch.tensor(lengths)
+        return term(unwrapped, slice(None), **params)
+
+    end(0, 0, 0)  # the first reset
+    assert progress["lasted"] == 0.0
+    # 3 of 12 episodes: a quarter of the mean is new. The first lasted all it could, the second half, the third a tenth
+    left = whole - 10
+    assert end(left, left // 2, 1 + left // 10, of=[10, 10, 10]) == 1.0
+    expected = 0.25 * (1.0 + (left // 2) / left + (1 + left // 10) / left) / 3.0
+    assert progress["lasted"] == pytest.approx(expected)
+    assert 0.12 < expected < 0.16
+    # one episode of twelve
+    env.episode_length_buf = torch.tensor([whole, 1, 1])
+    start.zero_()
+    term(unwrapped, torch.tensor([0]), **params)
+    expected += (1.0 - expected) / 12.0
+    assert progress["lasted"] == pytest.approx(expected)
+    assert env.reward_weights["mask_iou"] == 0.0
+    assert end(whole, whole, whole) == 0.0  # 0.41: it is time
+    assert progress["lasted"] == pytest.approx(expected + (1.0 - expected) / 4.0)
+    assert env.reward_weights["mask_iou"] == 1.0
+    assert end(1, 1, 1) == 0.0, "for good"

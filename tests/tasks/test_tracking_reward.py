@@ -52,7 +52,8 @@ def test_terms_fall_with_the_squared_error(env, place):
     root_pose[:, 3:] = torch.tensor([0.0, 0.0, math.sin(0.1), math.cos(0.1)])  # a turn by 0.2 rad
     place(env, root_pose, root_vel, joint_pos, joint_vel)
     values = _tracking(env)
-    assert values["tracking_joint_pos"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-0.0075 / 0.0225)], abs=1e-4)
+    both = 0.5 * (math.exp(-0.0075 / 0.15**2) + math.exp(-0.0075 / 0.4**2))
+    assert values["tracking_joint_pos"].tolist() == pytest.approx(NUM_ENVS * [both], abs=1e-4)
     assert values["tracking_joint_vel"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-4.0 / 16.0)], abs=1e-4)
     assert values["tracking_root_rot"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-1.0)], abs=1e-3)
     assert values["tracking_root_vel"].tolist() == pytest.approx(NUM_ENVS * [math.exp(-0.03 / 0.09)], abs=1e-3)

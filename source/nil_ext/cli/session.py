@@ -123,6 +123,7 @@ def open_session(
             **control_contract(env_cfg),
             "joint_names": list(reference.robot.joint_names),
             "observations": _observation_contract(env, agent_cfg.obs_groups["actor"]),
+            "progress": reference.progress,  # not a copy: each checkpoint has what holds then
         }
         runner.reward_terms = env.unwrapped.reward_manager.get_active_iterable_terms
         yield Session(env, runner, reference, gym.spec(args.task).kwargs["robot_entry_point"])
@@ -179,7 +180,7 @@ def load_checkpoint(session: Session, path: Path, to_train: bool = False) -> Non
     Raises:
         InputError: When it was trained for another robot, other observations, another control rate or kind of action.
     """
-    mine = {key: value for key, value in session.runner.infos.items() if key not in ("task", "reward")}
+    mine = {key: value for key, value in session.runner.infos.items() if key not in ("task", "reward", "progress")}
     try:
         theirs = session.runner.load(str(path))
     except RuntimeError as error:  # shapes that do not fit
@@ -191,6 +192,7 @@ def load_checkpoint(session: Session, path: Path, to_train: bool = False) -> Non
     if to_train:  # what changes in the course of training goes on from where it was
         env = session.env.unwrapped
         env.common_step_counter = session.runner.current_learning_iteration * session.runner.cfg["num_steps_per_env"]
+        session.reference.progress.update((theirs or {}).get("progress", {}))
         env.curriculum_manager.compute()
 
 

@@ -201,8 +201,11 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
     curriculum: CurriculumCfg = CurriculumCfg()
 
     tracking_steps: int = 0
-    """Control steps at the begin of a training that follow the joint angles of a reference where they are known, before
-    the video reward; 0 for the video alone (the paper). ``scripts/train.py`` does it."""
+    """At most so many control steps at the begin of a training follow the joint angles of a reference, where they are
+    known, before the video counts; 0 for the video alone (the paper). ``scripts/train.py`` does it."""
+
+    tracking_until: float = 0.8
+    """They end sooner, once episodes last this share of what is left of the reference where they start."""
 
     speed_weight: float = 0.0
     """What the reference's speed counts beside the video after those steps. The camera follows the robot, so the video
@@ -285,7 +288,7 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         self.rewards.alive.weight = 0.2
         self.rewards.heading.weight = -1.0
         # by the video alone a robot does not learn a real clip's walk here (docs/results)
-        self.tracking_steps = 1500
+        self.tracking_steps = 4000
         # without it a robot marches in place before a camera that follows it
         self.speed_weight = 1.0
 
@@ -328,11 +331,12 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         return any(term is not None and term.weight for term in terms)
 
     def begin_with_tracking(self) -> None:
-        """Follow the reference's joint angles in the first :attr:`tracking_steps` steps, then its video and speed."""
+        """Follow the reference's joint angles first, for :attr:`tracking_steps` at most, then its video and speed."""
         terms = {name: getattr(self.rewards, name) for name in ("video_similarity", "mask_iou")}
         video = {name: term.weight for name, term in terms.items() if term is not None}
         params = {
             "num_steps": self.tracking_steps,
+            "until": self.tracking_until,
             "tracking": self._add_tracking_terms(),
             "video": {**video, "tracking_root_vel": self.speed_weight},
         }
@@ -341,13 +345,13 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
     def _add_tracking_terms(self) -> dict[str, float]:
         """Add the rewards of :meth:`set_tracking_reward`; their weights by name."""
         terms = (
-            ("tracking_joint_pos", "joint_pos", 0.15, 1.0),
-            ("tracking_joint_vel", "joint_vel", 4.0, 0.2),
-            ("tracking_root_vel", "root_vel", 0.3, 1.0),
-            ("tracking_root_rot", "root_rot", 0.2, 1.0),
+            ("tracking_joint_pos", "joint_pos", [0.15, 0.4], 1.0),
+            ("tracking_joint_vel", "joint_vel", [4.0], 0.2),
+            ("tracking_root_vel", "root_vel", [0.3], 1.0),
+            ("tracking_root_rot", "root_rot", [0.2], 1.0),
         )
-        for name, quantity, width, weight in terms:
-            term = RewardTermCfg(func=mdp.Tracking, weight=weight, params={"quantity": quantity, "width": width})
+        for name, quantity, widths, weight in terms:
+            term = RewardTermCfg(func=mdp.Tracking, weight=weight, params={"quantity": quantity, "widths": widths})
             setattr(self.rewards, name, term)
         return {name: weight for name, _, _, weight in terms}
 

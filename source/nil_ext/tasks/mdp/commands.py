@@ -110,6 +110,8 @@ class ReferenceCommand(CommandTerm):
         self._score = torch.zeros(self.num_envs, device=self.device)
         self.probes: list[Callable[[], None]] = []
         """Called when a step has been judged, before environments are reset: an evaluation reads along here."""
+        self.progress: dict[str, float] = {}
+        """What a curriculum has come to, for a training that is gone on with."""
         self.latest = {name: torch.zeros(self.num_envs, device=self.device) for name in _STREAMS}
         """Newest plain mask IoU, S_v and forward speed [m/s], of the step before a reset too. Each is (N,)."""
         for name in _STREAMS if cfg.filmed else ("forward_speed",):
@@ -139,6 +141,11 @@ class ReferenceCommand(CommandTerm):
     def ended(self) -> torch.Tensor:
         """Whether the reference is over. Shape is (N,)."""
         return self._start + self._env.episode_length_buf >= self.length - 1
+
+    @property
+    def lasted(self) -> torch.Tensor:
+        """How much of the reference that was left where they started episodes have lasted, in [0, 1]. (N,)."""
+        return (self._env.episode_length_buf / (self.length - 1 - self._start)).clamp(max=1.0)
 
     @property
     def lost(self) -> torch.Tensor:

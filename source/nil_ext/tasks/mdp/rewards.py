@@ -56,8 +56,9 @@ def task_reward(env: ManagerBasedRLEnv, kind: str, speed: float, asset_cfg: Scen
 class Tracking(ManagerTermBase):
     """How near the robot's state is to the reference's own, in [0, 1]: exp(-mean((x - x_ref)^2) / width^2). (N,).
 
-    For references whose motion is known: sketches and lifted clips. Form: DeepMimic (Peng et al. 2018), whose rewards
-    are exponentials of squared errors of joint angles, joint velocities and the root; widths and the mean over joints,
+    Of several widths the mean: a narrow one tells good from better, a wide one has a slope where errors are large. For
+    references whose motion is known: sketches and lifted clips. Form: DeepMimic (Peng et al. 2018), whose rewards are
+    exponentials of squared errors of joint angles, joint velocities and the root; widths and the mean over joints,
     which makes them the same for robots of any size, are ours.
     """
 
@@ -67,7 +68,7 @@ class Tracking(ManagerTermBase):
         self._reference.require_motion()
 
     def __call__(
-        self, env: ManagerBasedRLEnv, quantity: str, width: float, asset_cfg: SceneEntityCfg = _ROBOT
+        self, env: ManagerBasedRLEnv, quantity: str, widths: Sequence[float], asset_cfg: SceneEntityCfg = _ROBOT
     ) -> torch.Tensor:
         """Compute the term.
 
@@ -75,7 +76,7 @@ class Tracking(ManagerTermBase):
             env: the environment.
             quantity: ``joint_pos`` [rad], ``joint_vel`` [rad/s], ``root_vel`` (linear, world frame, x forward) [m/s] or
                 ``root_rot``, the angle between the two orientations [rad].
-            width: error at which the reward has fallen to 1/e, in the quantity's unit.
+            widths: errors at which a part of the reward has fallen to 1/e, in the quantity's unit.
             asset_cfg: the robot.
         """
         data, reference = env.scene[asset_cfg.name].data, self._reference
@@ -85,7 +86,8 @@ class Tracking(ManagerTermBase):
             error = data.root_lin_vel_w.torch - reference.target(quantity)[:, :3]
         else:
             error = getattr(data, quantity).torch - reference.target(quantity)
-        return torch.exp(-error.square().mean(dim=1) / width**2)
+        squared = error.square().mean(dim=1)
+        return sum(torch.exp(-squared / width**2) for width in widths) / len(widths)
 
 
 def joint_torque(env: ManagerBasedRLEnv, asset_cfg: SceneEntityCfg = _ROBOT) -> torch.Tensor:
