@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nil_ext.cli import evaluate, play
+from nil_ext.cli import evaluate, play, session
 from nil_ext.cli.recorded_run import RecordedRun
 from nil_ext.reference.video import decode_video
 from nil_ext.rl.runners.checkpoint import write_checkpoint
@@ -77,11 +77,12 @@ def test_a_reference_that_is_gone_may_be_given(refuse, make_run, tmp_path: Path,
     assert line.startswith(f"No such reference: {tmp_path / 'other.mp4'}")  # that one is looked for, not the run's
 
 
-def test_arguments_that_leave_nothing_to_judge_are_refused(refuse, make_run, tmp_path: Path):
+def test_arguments_that_leave_nothing_to_judge_are_refused(refuse, make_run, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(session, "ASSETS", tmp_path)  # no policy comes with a task
     run = make_run()
     arguments = ("--task", TASK, "--checkpoint", run)
     assert "--episodes 0 leaves nothing to judge" in refuse(evaluate.run, *arguments, "--episodes", 0)
-    assert "no run of NIL-G1-Walk" in refuse(evaluate.run, "--task", "NIL-G1-Walk")  # no policy comes with it
+    assert "no run of NIL-G1-Walk" in refuse(evaluate.run, "--task", "NIL-G1-Walk")
     assert "no run of NIL-H1-Walk" in refuse(evaluate.run, "--task", TASK, "--reward", "task")
     assert "No evaluation at" in refuse(evaluate.run, *arguments, "--compare", tmp_path / "nowhere")
     (tmp_path / "text.pt").write_text("not a checkpoint")

@@ -16,7 +16,7 @@ from tensordict import TensorDict
 
 from isaaclab_tasks.utils import resolve_task_config
 
-from nil_ext.cli import ship, train
+from nil_ext.cli import session, ship, train
 from nil_ext.cli.common import run_main
 from nil_ext.cli.session import require_fitting, with_shipped_profile
 from nil_ext.evaluation import Evaluation
@@ -119,7 +119,7 @@ def test_a_policy_of_somebody_s_clip_or_an_evaluation_of_another_is_refused(
     assert not (tmp_path / "policies").exists()
 
 
-def test_a_machine_with_cuda_plays_what_has_come_with_a_task_in_its_own_profile(monkeypatch, capsys):
+def test_a_machine_with_cuda_plays_what_has_come_with_a_task_in_its_own_profile(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert with_shipped_profile(["--task", "NIL-A1-Walk"]) == ["--task", "NIL-A1-Walk", "presets=cpu"]
     assert "was trained in the 'cpu' profile" in capsys.readouterr().out
@@ -127,7 +127,9 @@ def test_a_machine_with_cuda_plays_what_has_come_with_a_task_in_its_own_profile(
     assert added == ["--task=NIL-H1-Walk", "--viz", "viser", "presets=cpu,ovphysx"]
     for chosen in (["--checkpoint", "latest"], ["presets=paper"]):
         assert with_shipped_profile(["--task", "NIL-A1-Walk", *chosen]) == ["--task", "NIL-A1-Walk", *chosen]
-    assert with_shipped_profile(["--task", "NIL-G1-Walk"]) == ["--task", "NIL-G1-Walk"]  # nothing comes with it
+    with monkeypatch.context() as bare:
+        bare.setattr(session, "ASSETS", tmp_path)  # nothing has come with it
+        assert with_shipped_profile(["--task", "NIL-A1-Walk"]) == ["--task", "NIL-A1-Walk"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert with_shipped_profile(["--task", "NIL-A1-Walk"]) == ["--task", "NIL-A1-Walk"]
 
