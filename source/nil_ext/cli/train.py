@@ -77,7 +77,7 @@ def run(argv: list[str]) -> int:
         env_cfg.begin_with_tracking()
         then = "its video and speed" if env_cfg.speed_weight else "its video"
         print(
-            f"[nil_ext] Training follows the reference's joint angles first, without filming, until episodes last "
+            "[nil_ext] Training follows the reference's joint angles first, without filming, until episodes last "
             f"{env_cfg.tracking_until:.0%} of it or for {env_cfg.tracking_steps} steps, then {then} "
             "(env.tracking_steps=0: the video alone)."
         )

@@ -167,14 +167,12 @@ class PoseSearch:
     def _from(self, distance: float, path: np.ndarray) -> tuple[float, Puppet, np.ndarray, np.ndarray]:
         """What a path (T, P) costs when it is fitted by a camera at a distance; puppet, path and deviation (T, P)."""
         puppet = Puppet(self.skeleton, self.robot, distance, self.puppet.joints)
-        pictures = self._pictures(puppet)
-        prior = self.prior
-        for picture in pictures[1:]:
-            picture.trust = self.pictures[0].trust
-            path, deviation = refine_together(picture, path, prior, self.limits, self.bend, 5)
-            prior = self._symmetric(path)
+        _, middle, fine = self._pictures(puppet)
+        middle.trust = fine.trust = self.pictures[0].trust
+        path, _ = refine_together(middle, path, self.prior, self.limits, self.bend, 5)
+        path, deviation = refine_together(fine, path, self._symmetric(path), self.limits, self.bend, 5)
         # coarser pictures do not tell perspectives apart
-        return self._total(path, pictures[-1]), puppet, path, deviation
+        return self._total(path, fine), puppet, path, deviation
 
     def _symmetric(self, path: np.ndarray) -> Prior:
         """The prior, and that a limb does half a stride later what its mirror image does in a path (T, P)."""
