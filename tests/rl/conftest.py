@@ -124,3 +124,33 @@ def point_mass() -> PointMass:
 @pytest.fixture
 def train_cfg() -> dict:
     return copy.deepcopy(TRAIN_CFG)
+
+
+@pytest.fixture
+def mean_reward():
+    """Mean reward of a policy's steps."""
+
+    def mean(env: VecEnv, policy, num_steps: int = 100) -> float:
+        total = 0.0
+        with torch.no_grad():
+            for _ in range(num_steps):
+                total += env.step(policy(env.get_observations()))[1].mean().item()
+        return total / num_steps
+
+    return mean
+
+
+@pytest.fixture
+def tensors():
+    """Flattens nested dicts and lists to their tensors."""
+
+    def flatten(state, prefix: str = "") -> dict[str, torch.Tensor]:
+        if isinstance(state, torch.Tensor):
+            return {prefix: state}
+        if isinstance(state, (list, tuple)):
+            state = dict(enumerate(state))
+        if not isinstance(state, dict):
+            return {}
+        return {k: v for key, value in state.items() for k, v in flatten(value, f"{prefix}/{key}").items()}
+
+    return flatten

@@ -26,26 +26,7 @@ def read_scalars(folder) -> dict[str, list]:
     return {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
 
 
-def mean_reward(env, policy, num_steps: int = 100) -> float:
-    total = 0.0
-    with torch.no_grad():
-        for _ in range(num_steps):
-            total += env.step(policy(env.get_observations()))[1].mean().item()
-    return total / num_steps
-
-
-def tensors(state, prefix: str = "") -> dict[str, torch.Tensor]:
-    """Flatten nested dicts and lists to their tensors."""
-    if isinstance(state, torch.Tensor):
-        return {prefix: state}
-    if isinstance(state, (list, tuple)):
-        state = dict(enumerate(state))
-    if not isinstance(state, dict):
-        return {}
-    return {k: v for key, value in state.items() for k, v in tensors(value, f"{prefix}/{key}").items()}
-
-
-def test_it_learns_the_point_mass(point_mass, train_cfg):
+def test_it_learns_the_point_mass(point_mass, train_cfg, mean_reward):
     runner = OffPolicyRunner(point_mass, train_cfg)
     # A random policy holds about .17 a step, a good one about .9.
     random_reward = mean_reward(point_mass, lambda obs: torch.rand(16, 1) * 2.0 - 1.0)
@@ -137,7 +118,7 @@ def test_max_minutes_ends_the_run_and_counts_earlier_sessions(point_mass, train_
         resumed.learn(1)
 
 
-def test_a_resumed_run_continues(point_mass, train_cfg, tmp_path):
+def test_a_resumed_run_continues(point_mass, train_cfg, tmp_path, tensors):
     runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path / "first"))
     runner.infos = {"joint_names": ["slider"]}
     runner.learn(30)

@@ -10,6 +10,7 @@ import json
 import resource
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ import torch
 from ..errors import InputError
 from ..files import require_writable, whole_file
 from ..perception.masks import composite
+from ..rl.runners.learning_thread import LearningThread
 from .common import parse_args, resolve_cfgs
 from .host_loop import HostLoop
 from .session import Session, open_session
@@ -24,6 +26,9 @@ from .throughput_sweep import JSON_FILE, environment_counts, sweep
 
 _HOST = "one by one on the host"
 """The part that computes the reward as earlier code does."""
+
+_BESIDE = "loop, learning beside"
+"""The loop as the ``cpu`` profile runs it where there is more than one core."""
 
 
 def run(argv: list[str]) -> None:
@@ -92,6 +97,14 @@ def _measure(session: Session, steps: int, repeats: int) -> dict[str, float]:
             algorithm.process_env_step(obs, rewards, dones, extras)
         algorithm.update()
 
+    def loop_beside() -> None:
+        nonlocal obs
+        with torch.no_grad():
+            action = algorithm.act(obs)
+            (obs, rewards, dones, extras), wait = thread.beside(lambda: env.step(action), algorithm)
+            wait()
+            algorithm.process_env_step(obs, rewards, dones, extras)
+
     def compose() -> None:
         composite(*picture)
 
@@ -112,6 +125,8 @@ def _measure(session: Session, steps: int, repeats: int) -> dict[str, float]:
         "environment": environment,
         "loop": loop,
     }
+    if LearningThread.possible(session.runner.device):
+        bodies[_BESIDE] = loop_beside
     slow = {_HOST: host_loop}
     algorithm.train_mode()
     while not algorithm.gradient_steps:  # through the warm-up, so that every loop step learns
@@ -122,7 +137,8 @@ def _measure(session: Session, steps: int, repeats: int) -> dict[str, float]:
             env.reset()
             obs = env.get_observations()
             picture = session.reference.camera.film()
-            rows[name].append(_seconds(body, max(1, steps // 10) if name in slow else steps, env.device))
+            with LearningThread() if name == _BESIDE else nullcontext() as thread:
+                rows[name].append(_seconds(body, max(1, steps // 10) if name in slow else steps, env.device))
     return {name: sorted(values)[len(values) // 2] for name, values in rows.items()}
 
 

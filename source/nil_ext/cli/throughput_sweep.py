@@ -21,9 +21,15 @@ from ..tasks.embedded import ASSETS
 
 JSON_FILE, PLOT_FILE = "throughput.json", "throughput.svg"
 
-_SHOWN = ("physics", "physics + camera", "environment", "loop", "one by one on the host")
-_COLOURS = ("#888888", "#1f77b4", "#2ca02c", "#9467bd", "#d62728")
-"""Parts in the plot, env-steps/s of each, and their colours."""
+_COLOURS = {
+    "physics": "#888888",
+    "physics + camera": "#1f77b4",
+    "environment": "#2ca02c",
+    "loop": "#9467bd",
+    "loop, learning beside": "#ff7f0e",
+    "one by one on the host": "#d62728",
+}
+"""Parts in table and plot, env-steps/s of each, and their colours; not every machine has all."""
 
 _LINE_HEIGHT = 12
 
@@ -75,14 +81,14 @@ def sweep(argv: list[str], counts: list[int], output: Path | None) -> None:
 
 def table(results: list[dict]) -> str:
     """A Markdown table: env-steps/s, split of a loop step and memory by number of environments."""
-    split = list(results[0]["split [s]"])
+    split, shown = list(results[0]["split [s]"]), _shown(results)
     lines = [
-        f"| environments | {' | '.join(f'{name}, env-steps/s' for name in _SHOWN)} | {' | '.join(split)} "
+        f"| environments | {' | '.join(f'{name}, env-steps/s' for name in shown)} | {' | '.join(split)} "
         "| against the host | GiB in use |",
-        "|---" * (3 + len(_SHOWN) + len(split)) + "|",
+        "|---" * (3 + len(shown) + len(split)) + "|",
     ]
     for result in results:
-        speeds = (f"{result['env-steps per second'][name]:.0f}" for name in _SHOWN)
+        speeds = (f"{result['env-steps per second'][name]:.0f}" for name in shown)
         shares = (f"{result['split [s]'][name] / result['seconds per step']['loop']:.0%}" for name in split)
         used = f"{result['memory [byte]']['used'] / 2**30:.1f}"
         ratio = f"{result['environment against the host']:.1f} times"
@@ -92,18 +98,23 @@ def table(results: list[dict]) -> str:
 
 def plot(results: list[dict]) -> str:
     """A picture (SVG): env-steps/s of each part against the number of environments."""
-    counts = np.array([result["num_envs"] for result in results], dtype=float)
+    counts, shown = np.array([result["num_envs"] for result in results], dtype=float), _shown(results)
     curves = [
         Curve(counts, np.array([result["env-steps per second"][name] for result in results]), colour)
-        for colour, name in enumerate(_SHOWN)
+        for colour, name in enumerate(shown)
     ]
     style = "text{font:9px sans-serif}.line{fill:none;stroke-width:1.5}.axis{stroke:#cccccc}" + "".join(
-        f".c{number}{{stroke:{colour}}}" for number, colour in enumerate(_COLOURS)
+        f".c{number}{{stroke:{_COLOURS[name]}}}" for number, name in enumerate(shown)
     )
     legend = "".join(
-        f'<text x="52" y="{18 + _LINE_HEIGHT * number}" fill="{colour}">{name}</text>'
-        for number, (name, colour) in enumerate(zip(_SHOWN, _COLOURS, strict=True))
+        f'<text x="52" y="{18 + _LINE_HEIGHT * number}" fill="{_COLOURS[name]}">{name}</text>'
+        for number, name in enumerate(shown)
     )
     chart = draw("env-steps/s by number of environments", curves)
     head = '<svg xmlns="http://www.w3.org/2000/svg" width="640"'
     return chart.replace("<svg", head, 1).replace("</svg>", f"<style>{style}</style>{legend}</svg>")
+
+
+def _shown(results: list[dict]) -> list[str]:
+    """Parts that were measured everywhere."""
+    return [name for name in _COLOURS if all(name in result["seconds per step"] for result in results)]

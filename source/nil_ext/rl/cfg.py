@@ -213,6 +213,11 @@ class BroRunnerCfg(RslRlBaseRunnerCfg):
     is removed, since an older one would not fit the checkpoint. Without it a resumed run refills the replay before its
     first update."""
 
+    learn_beside: bool = False
+    """Whether the updates that a step has earned run while the environment takes the next one, in a thread of their
+    own, instead of between both (ours). The policy then acts without the newest step's updates. Without effect where it
+    learns on a GPU or torch has one thread."""
+
     experiment_name: str = "nil"
     """Folder of the runs."""
 
@@ -294,6 +299,9 @@ class BroCpuRunnerCfg(BroRunnerCfg):
 
     save_interval: int = 100
     """Iterations between checkpoints: every few minutes."""
+
+    learn_beside: bool = True
+    """The renderer uses one core, which leaves the other to the updates."""
 
     actor: BroActorCfg = BroActorCfg(hidden_dims=[128, 128], distribution_cfg=TanhGaussianCfg(mean_gain=0.01))
     """The policy (trials: width 128). It begins by holding the start pose, from which there is something to learn."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from rsl_rl.env import VecEnv
@@ -189,8 +190,7 @@ class BRO:
                 "\n[INFO] Another reward counts from here on: the replay begins anew, and updates wait until it fills."
             )
         self.transitions += len(dones) * self.world_size
-        stored = len(self.replay) * self.world_size
-        if stored >= max(self.warmup_transitions, self.n_step * len(dones) * self.world_size):
+        if self._filled:
             # each process draws batches of its own from what its own environments do: their number cancels out
             self._credit += self.reuse * len(dones) / self.batch_size
 
@@ -199,25 +199,30 @@ class BRO:
 
     def update(self) -> dict[str, torch.Tensor]:
         """Run the credited updates and return the mean of what they report, on the device; empty where none was due."""
-        total, count, report = 0.0, 0, {}
-        while self._credit >= 1.0:
-            num_updates = min(int(self._credit), _MOST_AT_ONCE)
-            self._credit -= num_updates
-            count += num_updates
-            batch = self._sample(num_updates * self.batch_size)
-            noise = torch.randn(3, *batch.actions.shape, device=self.device)
-            for start in range(0, len(batch.rewards), self.batch_size):
-                part = slice(start, start + self.batch_size)
-                if self.gradient_steps in self.reset_updates:
-                    self.learner.reset()
-                    self._credit += self.reset_catch_up
-                report = self.learner.step(batch[part], noise[:, part])
-                self.gradient_steps += 1
-                total = total + torch.stack(list(report.values()))
+        reports = []
+        while self._num_due:
+            reports.append(self.begin_update()())
+        names = dict.fromkeys(name for report in reports for name in report)
+        return {name: torch.stack([report[name] for report in reports if name in report]).mean() for name in names}
+
+    def begin_update(self) -> Callable[[], dict[str, torch.Tensor]]:
+        """Draw what the next credited updates learn from, as many as fit at once, and return what is left to do.
+
+        The function that is returned runs the updates and returns the mean of what they report. It draws no random
+        numbers and touches neither the replay nor the normalisers, so it may run in another thread while the
+        environment steps; nothing else of the algorithm may be called before it has ended.
+        """
+        count = self._num_due
         if count == 0:
-            return {}
-        losses = dict(zip(report, (total / count).unbind(), strict=True))
-        return losses | {"final_obs_lost": self.replay.final_obs_lost}
+            return dict
+        if self.gradient_steps in self.reset_updates:
+            self.learner.reset()
+            self._credit += self.reset_catch_up
+        self._credit -= count
+        self.gradient_steps += count
+        batch = self._sample(count * self.batch_size)
+        noise = torch.randn(3, *batch.actions.shape, device=self.device)
+        return partial(self._learn, batch, noise, self.replay.final_obs_lost)
 
     def train_mode(self) -> None:
         """Start a rollout; where the environment does not go on from the last stored step, episodes are cut there."""
@@ -273,6 +278,27 @@ class BRO:
         self.gradient_steps = loaded_dict["gradient_steps"]
         self._credit = loaded_dict["update_credit"]
         return True
+
+    @property
+    def _filled(self) -> bool:
+        """Whether the replay holds enough to learn from."""
+        enough = max(self.warmup_transitions, self.n_step * self.replay.num_envs * self.world_size)
+        return len(self.replay) * self.world_size >= enough
+
+    @property
+    def _num_due(self) -> int:
+        """Credited updates that can be drawn for at once: up to the next reset, and as long as the replay is filled."""
+        due = min(int(self._credit), _MOST_AT_ONCE) if self._filled else 0
+        return min([due, *(at - self.gradient_steps for at in self.reset_updates if at > self.gradient_steps)])
+
+    def _learn(self, batch: Batch, noise: torch.Tensor, final_obs_lost: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run an update for each ``batch_size`` rows and return the mean of what they report."""
+        reports = []
+        for start in range(0, len(batch.rewards), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            report = self.learner.step(batch[part], noise[:, part])
+            reports.append(torch.stack(list(report.values())))
+        return dict(zip(report, torch.stack(reports).mean(dim=0), strict=True)) | {"final_obs_lost": final_obs_lost}
 
     def _explore(self, latent: torch.Tensor) -> torch.Tensor:
         """Return actions (E, A) to explore with, for normalised observations (E, D)."""

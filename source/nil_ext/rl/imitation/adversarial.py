@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -93,16 +93,18 @@ class AdversarialImitation(ExpertBRO, ABC):
         self.network.normalizer.update(self.expert.sample(len(obs[STATE_GROUP]))[0])
         return actions
 
-    def update(self) -> dict[str, torch.Tensor]:
-        """Run the credited updates of the discriminator, then the agent's; return the mean of what they report."""
-        self._discriminator_credit += int(self._credit) * self.discriminator_updates
+    def begin_update(self) -> Callable[[], dict[str, torch.Tensor]]:
+        """Run the discriminator's updates, draw what the agent's next ones learn from, and return what is left to do.
+
+        See :meth:`~nil_ext.rl.algorithms.BRO.begin_update`; what is returned also reports on the discriminator.
+        """
+        self._discriminator_credit += self._num_due * self.discriminator_updates
         due = int(self._discriminator_credit)
         self._discriminator_credit -= due
         reports = [self._update_discriminator() for _ in range(due)]
-        losses = super().update()
-        if reports:
-            losses |= {name: torch.stack([report[name] for report in reports]).mean() for name in reports[0]}
-        return losses
+        mean = {name: torch.stack([report[name] for report in reports]).mean() for name in (reports or [{}])[0]}
+        learn = super().begin_update()
+        return lambda: learn() | mean
 
     @torch.no_grad()
     def relabel(self, drawn: Transitions) -> torch.Tensor:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -69,16 +69,16 @@ class BCO(ExpertBRO):
         )
         self.exploration_std = exploration_std
 
-    def update(self) -> dict[str, torch.Tensor]:
-        """Run the credited updates and return the mean losses; empty where none was due."""
-        count = int(self._credit)
+    def begin_update(self) -> Callable[[], dict[str, torch.Tensor]]:
+        """Run the next credited updates; only the mean losses are left to return, empty where none was due."""
+        count = self._num_due
         self._credit -= count
         losses = [torch.stack((self._update_inverse(), self._clone())) for _ in range(count)]
         self.gradient_steps += count
         if not losses:
-            return {}
+            return dict
         inverse, cloning = torch.stack(losses).mean(dim=0).unbind()
-        return {"inverse_dynamics": inverse, "cloning": cloning}
+        return lambda: {"inverse_dynamics": inverse, "cloning": cloning}
 
     def train_mode(self) -> None:
         """Start a rollout; the policy forgets what the expert's states do not hold."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -20,6 +22,7 @@ from nil_ext.rl.distributed import maximum_
 
 from .checkpoint import CHECKPOINT_VERSION, last_checkpoint, read_checkpoint, write_checkpoint
 from .guard import NonFiniteError, RewardTerms, all_finite, diagnose, step_streams, write_diagnostic
+from .learning_thread import LearningThread
 from .random_state import get_random_state, set_random_state
 from .stop_request import StopRequest, stop_on_signals
 from .training_logger import Progress, TrainingLogger
@@ -44,8 +47,8 @@ class OffPolicyRunner(OnPolicyRunner):
     every ``log_interval`` iterations, a checkpoint every ``save_interval``. A run ends after its iterations or after
     ``max_minutes`` of training, earlier sessions of a resumed run included.
 
-    Beyond upstream's settings it reads ``log_interval``, ``max_minutes`` and ``replay_save_limit`` (see
-    :class:`nil_ext.rl.cfg.BroRunnerCfg`).
+    Beyond upstream's settings it reads ``log_interval``, ``max_minutes``, ``replay_save_limit`` and ``learn_beside``
+    (see :class:`nil_ext.rl.cfg.BroRunnerCfg`).
     """
 
     alg: BRO
@@ -84,6 +87,7 @@ class OffPolicyRunner(OnPolicyRunner):
         self._told_replay_too_large = False
         self._collect_seconds = 0.0
         self._learn_seconds = 0.0
+        self._learning_thread: LearningThread | None = None
 
     def learn(self, num_learning_iterations: int, init_at_random_ep_len: bool = False) -> None:
         """Train for a number of iterations or until the time budget is used up.
@@ -111,7 +115,7 @@ class OffPolicyRunner(OnPolicyRunner):
         self.alg.train_mode()
         if self.is_distributed:
             self.alg.broadcast_parameters()
-        with stop_on_signals() as stop:
+        with stop_on_signals() as stop, self._beside():
             try:
                 stopped = self._run(num_learning_iterations, max_seconds, stop)
             finally:  # also when the environment fails: hours of training are not lost
@@ -220,15 +224,15 @@ class OffPolicyRunner(OnPolicyRunner):
             # Not inference_mode: tensors made under it could not be used in the updates that follow.
             with torch.no_grad():
                 actions = self.alg.act(obs)
-                obs, rewards, dones, extras = self.env.step(actions.to(self.env.device))
+                (obs, rewards, dones, extras), waited = self._step(actions.to(self.env.device))
+                learn_seconds += waited
                 obs, rewards, dones = obs.to(self.device), rewards.to(self.device), dones.to(self.device)
                 streams = step_streams(self.alg.replay.obs_dims, actions, obs, rewards, dones, extras)
                 stopped = self._check(streams, stop)
                 self.alg.process_env_step(obs, rewards, dones, extras)
                 self.logger.process_env_step(rewards, dones, extras)
-            learn_begin = time.perf_counter()
-            self.logger.process_update(self.alg.update())
-            learn_seconds += time.perf_counter() - learn_begin
+            if self._learning_thread is None:
+                learn_seconds += self._learn(self.alg.update)
             if stopped:
                 break
         else:
@@ -240,6 +244,36 @@ class OffPolicyRunner(OnPolicyRunner):
         self._learn_seconds += learn_seconds
         self._collect_seconds += seconds - learn_seconds
         return obs, stopped
+
+    def _step(self, actions: torch.Tensor) -> tuple[tuple, float]:
+        """Step the environment, and beside it run the updates that earlier steps have earned, where that is chosen.
+
+        Returns:
+            What the environment returned, and the time by which the updates took longer [s].
+        """
+        if self._learning_thread is None:
+            return self.env.step(actions), 0.0
+        stepped, wait = self._learning_thread.beside(lambda: self.env.step(actions), self.alg)
+        return stepped, self._learn(wait) + self._learn(self.alg.update)  # what did not fit, as after a reset
+
+    @torch.enable_grad()
+    def _learn(self, update: Callable[[], dict[str, torch.Tensor]]) -> float:
+        """Run updates, or wait for them, log what they report and return the time it took [s]."""
+        begin = time.perf_counter()
+        self.logger.process_update(update())
+        return time.perf_counter() - begin
+
+    @contextmanager
+    def _beside(self) -> Iterator[None]:
+        """Learn beside the environment's steps while the body runs, where that is chosen and possible."""
+        if not (self.cfg.get("learn_beside", False) and LearningThread.possible(self.device)):
+            yield
+            return
+        with LearningThread() as self._learning_thread:
+            try:
+                yield
+            finally:
+                self._learning_thread = None
 
     def _check(self, streams: dict[str, torch.Tensor], stop: StopRequest) -> bool:
         """Stop training where a stream or a weight is not finite, on all processes at once.

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, nil_ext developers.
+# SPDX-License-Identifier: BSD-3-Clause
+
+"""A thread that learns while the environment steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
+
+import torch
+
+from nil_ext.rl.algorithms import BRO
+
+_T = TypeVar("_T")
+
+
+class LearningThread:
+    """Runs updates beside the environment's step, which on a CPU leaves cores idle: its renderer uses one.
+
+    What runs beside it was drawn before (:meth:`BRO.begin_update`), draws no random numbers and shares nothing with the
+    environment, so that nothing hangs on which of both is faster. While it is open, torch's threads are halved: both
+    sides have as many.
+    """
+
+    @staticmethod
+    def possible(device: torch.device | str) -> bool:
+        """Return whether there is something to gain: where it learns on a CPU and torch has more than one thread."""
+        return torch.device(device).type == "cpu" and torch.get_num_threads() > 1
+
+    def __enter__(self) -> Self:
+        """Start the thread."""
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(max(1, self._threads // 2))  # before the thread starts, which takes the number over
+        self._executor = ThreadPoolExecutor(1, "learning")
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End it, and give torch its threads back."""
+        self._executor.shutdown()
+        torch.set_num_threads(self._threads)
+
+    def beside(self, step: Callable[[], _T], algorithm: BRO) -> tuple[_T, Callable[[], dict[str, torch.Tensor]]]:
+        """Run a step of the environment, and beside it updates that earlier ones have earned.
+
+        Returns:
+            What the step returned, and a function that waits for the updates and returns what they report. It must be
+            called before anything else of the algorithm is.
+        """
+        learning = self._executor.submit(algorithm.begin_update())
+        try:
+            result = step()
+        except BaseException:
+            learning.exception()  # wait: the weights are saved next
+            raise
+        return result, learning.result
