@@ -116,4 +116,4 @@ def test_updates_are_timed_against_the_first_mode(monkeypatch):
     assert [name for name, *_ in cells] == ["float32", "bfloat16"]  # a CUDA graph needs CUDA
     times = [float(time) for _, time, _ in cells]
     assert min(times) > 0.0 and float(cells[0][2]) == 1.0
-    assert float(cells[1][2]) == pytest.approx(times[0] / times[1], rel=0.02)
+    assert float(cells[1][2]) == pytest.approx(times[0] / times[1], rel=0.02, abs=0.006)  # two decimals are shown

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -77,6 +78,17 @@ def test_ten_thousand_frames_are_refused_before_they_are_decoded(tmp_path, monke
         video.decode_video(tmp_path / "film.mp4")
 
 
+@pytest.fixture(params=["one core", "all cores"])
+def cores(request):
+    """FFmpeg decodes with as many threads as there are cores, and several of them hide a damaged end."""
+    before = os.sched_getaffinity(0)
+    if request.param == "one core":
+        os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.mark.usefixtures("cores")
 def test_a_cut_off_file_is_read_as_far_as_it_goes_or_refused(tmp_path, walk):
     frames, _ = walk(30)
     video.write_video(tmp_path / "whole.mp4", frames, 30.0)  # its index comes first

@@ -109,13 +109,18 @@ def _decode(path: Path, max_side: int) -> tuple[list[np.ndarray], list[float]]:
         stream.thread_type = "AUTO"
         if stream.frames > MAX_FRAMES:
             raise _too_long(path)
-        for frame in container.decode(stream):
-            if len(frames) == MAX_FRAMES:
-                raise _too_long(path)  # not every container counts its frames
-            # A stream without timestamps is shown at its nominal rate.
-            nominal = len(times) / float(stream.average_rate or 25)
-            times.append(nominal if frame.time is None else float(frame.time))
-            frames.append(_picture(frame, stream.sample_aspect_ratio, max_side))
+        try:
+            for frame in container.decode(stream):
+                if len(frames) == MAX_FRAMES:
+                    raise _too_long(path)  # not every container counts its frames
+                # A stream without timestamps is shown at its nominal rate.
+                nominal = len(times) / float(stream.average_rate or 25)
+                times.append(nominal if frame.time is None else float(frame.time))
+                frames.append(_picture(frame, stream.sample_aspect_ratio, max_side))
+        except av.error.InvalidDataError:
+            if not frames:
+                raise
+            # Cut off within a picture: the file is read as far as it goes. With several threads FFmpeg drops it itself.
     return frames, times
 
 

@@ -49,7 +49,9 @@ class LearningThread:
             What the step returned, and a function that waits for the updates and returns what they report. It must be
             called before anything else of the algorithm is.
         """
-        learning = self._executor.submit(algorithm.begin_update())
+        with torch.enable_grad():  # environments step without: a baseline's networks learn here
+            prepared = algorithm.begin_update()
+        learning = self._executor.submit(prepared)
         try:
             result = step()
         except BaseException:
