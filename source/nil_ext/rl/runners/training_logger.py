@@ -117,7 +117,7 @@ class TrainingLogger(Logger):
             learning_rate: Learning rate of the networks.
             action_std: Standard deviation of the actions. Shape is (E, A).
             collect_seconds: Time the window spent in the environment [s].
-            learn_seconds: Time the window spent in updates [s].
+            learn_seconds: Time the window spent in updates, or waiting for those beside the steps [s].
         """
         if self.disable_logs or self._steps == 0:
             return
