@@ -94,6 +94,15 @@ def test_the_torques_of_a_run_have_no_gains(make_run, parse):
     assert env_cfg.scene.robot.actuators["motors"].stiffness == 0.0
 
 
+def test_clips_of_an_older_run_keep_their_spacing(make_run, parse):
+    def age(env: dict) -> None:
+        del env["commands"]["reference"]["film_every"]
+        env["commands"]["reference"]["encode_every"] = 3
+
+    env_cfg, _ = make_run("run", age).resolve(parse(*CALL), list(CALL))
+    assert env_cfg.commands.reference.film_every == 3
+
+
 def test_what_was_added_since_an_old_run_is_off(make_run, parse):
     def age(env: dict) -> None:
         for name in ("heading", "root_height"):

@@ -14,14 +14,14 @@ from nil_ext.tasks.mdp.commands_cfg import ReferenceCommandCfg
 
 
 def test_values_between_lie_on_a_line_within_their_episode():
-    held = np.array([[0, 0, 4, 4, 8, 2, 2, 6]], dtype=float).T  # a second episode begins at step 5
-    ended = np.zeros((8, 1), dtype=bool)
-    ended[4] = True
-    assert interpolate(held, ended, 2)[:, 0].tolist() == [0, 2, 4, 6, 8, 2, 4, 6]
+    held = np.array([[0, 0, 4, 4, 8, 1, 2, 2, 6, 9]], dtype=float).T  # episodes begin at steps 5 and 9
+    ended = np.zeros((10, 1), dtype=bool)
+    ended[[4, 8]] = True
+    assert interpolate(held, ended, 2)[:, 0].tolist() == [0, 2, 4, 6, 8, 2, 2, 4, 6, 9]
     ended[:] = False
-    ended[7] = True  # the end of the recording changes nothing
-    assert interpolate(np.array([[1, 1, 1, 5, 5, 5, 7, 7.0]]).T, ended, 3)[:, 0] == pytest.approx(
-        [1, 7 / 3, 11 / 3, 5, 17 / 3, 19 / 3, 7, 7]
+    ended[9] = True  # the end of the recording changes nothing
+    assert interpolate(np.array([[1, 1, 1, 5, 5, 5, 7, 7, 7, 1.0]]).T, ended, 3)[:, 0] == pytest.approx(
+        [1, 7 / 3, 11 / 3, 5, 17 / 3, 19 / 3, 7, 5, 3, 1]
     )
 
 

@@ -19,16 +19,12 @@ from nil_ext.perception.similarity import VideoSimilarity, cosine, negative_l2
 
 
 class PlainEncoder(Encoder):
-    """Stores the frame's red channel as it is; counts what it encodes."""
+    """Stores the frame's red channel as it is."""
 
     name = "plain"
     per_frame = True
 
-    def __init__(self):
-        self.encoded = 0
-
     def frame(self, rgb, mask):
-        self.encoded += len(rgb)
         return torch.where(mask, rgb[..., 0], 255).flatten(1).float()
 
     def clip(self, features):
@@ -80,8 +76,9 @@ def test_a_rollout_that_is_the_reference_scores_one(centred, clip_length, stride
             similarity.reset(torch.tensor([1]))
             since[1] = 0
         index = start + since
-        value = similarity.update(frames[index], masks[index], index)
-        torch.testing.assert_close(value, torch.ones(3), atol=1e-5, rtol=0)
+        if step % every == 0:
+            similarity.update(frames[index], masks[index], index)
+        torch.testing.assert_close(similarity.value, torch.ones(3), atol=1e-5, rtol=0)
         since += 1
 
 
@@ -93,24 +90,23 @@ def test_every_other_frame_scores_less_and_the_next_frame_most():
     assert value[0] == pytest.approx(1.0, abs=1e-5) and (value[1:] < 0.3).all()
 
 
-@pytest.mark.parametrize("every", [2, 3])
-def test_only_due_environments_are_encoded(every):
+@pytest.mark.parametrize(("kind", "identical"), [("cosine", 1.0), ("l2", 0.0)])
+def test_an_episode_counts_as_the_reference_until_its_first_frame(kind, identical):
     frames, masks = reference()
-    encoder = PlainEncoder()
-    similarity = VideoSimilarity(encoder, frames, masks, 2, every=every)
-    encoder.encoded = 0
-    similarity.reset()
-    index = torch.zeros(2, dtype=torch.long)
-    counts = []
-    for step in range(2 * every + 1):
-        if step == every + 1:
-            similarity.reset(torch.tensor([1]))  # due at once, whatever the other environments do
-        similarity.update(frames[:2], masks[:2], index)
-        counts.append(encoder.encoded)
-        encoder.encoded = 0
-    due = [sum([step % every == 0, step % every == 0 if step <= every else (step - every - 1) % every == 0])
-           for step in range(2 * every + 1)]  # fmt: skip
-    assert counts == due
+    similarity = VideoSimilarity(PlainEncoder(), frames, masks, 3, every=2, kind=kind)
+    assert similarity.value.tolist() == [identical] * 3
+    far = similarity.update(frames[:3].flip(1), masks[:3].flip(1), torch.tensor([7, 8, 9])).clone()
+    assert (far < identical - 0.5).all()
+    similarity.reset(torch.tensor([False, True, False]))
+    assert similarity.value.tolist() == [far[0], identical, far[2]]
+    similarity.update(frames[7:10], masks[7:10], torch.tensor([7, 8, 9]))
+    assert similarity.value[1] == pytest.approx(identical, abs=1e-4)  # its history begins with this frame
+    assert (similarity.value[[0, 2]] < identical - 1e-2).all()
+
+
+def test_a_video_compared_in_no_step_is_refused():
+    with pytest.raises(InputError, match="set film_every to 1 or more"):
+        VideoSimilarity(PlainEncoder(), *reference(), 1, every=0)
 
 
 def test_the_reference_is_resized_to_the_cameras_size():

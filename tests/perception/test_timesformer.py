@@ -159,7 +159,9 @@ def test_a_rollout_that_is_the_reference_is_identical(tiny_timesformer, kind, st
             streams.reset(torch.tensor([1]))
             since[1] = 0
         index = start + since
-        value = streams.update(frames[index], masks[index], index)
+        if step % every == 0:
+            streams.update(frames[index], masks[index], index)
+        value = streams.value
         torch.testing.assert_close(value, torch.full((3,), 1.0 if kind == "cosine" else 0.0), atol=1e-4, rtol=0)
         since += 1
     same = value.clone()

@@ -34,7 +34,7 @@ UPRIGHT = (0.0, 0.0, 0.0, 1.0)
 @pytest.fixture(scope="module")
 def env(open_env):
     """The paper's mask term and encoding of every frame, at 25 Hz."""
-    settings = ("start_along_reference=0.0", "mask_score=iou", "encode_every=1")
+    settings = ("start_along_reference=0.0", "lost_below=0.0", "mask_score=iou", "film_every=1")
     with open_env(
         "presets=cpu,position", *(f"env.commands.reference.{text}" for text in settings), num_envs=2, size=SIZE
     ) as env:

@@ -45,7 +45,7 @@ def test_paper_profile_is_the_default(overrides: list[str]):
     assert cfg.episode_length_s == 4.0
     assert isinstance(cfg.actions.joints, JointEffortActionCfg)
     reference = cfg.commands.reference
-    assert (reference.mask_score, reference.centred, reference.encode_every) == ("iou", False, 1)
+    assert (reference.mask_score, reference.centred, reference.film_every) == ("iou", False, 1)
     assert reference.start_along_reference == 0.0
     assert (reference.encoder, reference.encoder_size, reference.clip_length) == ("timesformer", 0, 8)
     assert (reference.encoder_weights, reference.similarity) == ("facebook/timesformer-base-finetuned-k400", "cosine")

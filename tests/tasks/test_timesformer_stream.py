@@ -25,11 +25,11 @@ SIZE = 224
 
 @pytest.fixture(scope="module")
 def env(open_env, tiny_timesformer, tmp_path_factory):
-    """The paper's mask term and plain cosine on every frame, at 25 Hz."""
+    """The paper's mask term and plain cosine on every second frame, at 25 Hz."""
     settings = {
         "start_along_reference": 0.0,
         "mask_score": "iou",
-        "encode_every": 1,
+        "film_every": 2,
         "centred": "false",
         "encoder": "timesformer",
         "encoder_weights": tiny_timesformer,
@@ -71,6 +71,30 @@ def test_a_rollout_that_is_the_reference_scores_one(env, play):
     assert similarity.min() > 0.9999
     encoder = env.unwrapped.command_manager.get_term("reference").similarity.encoder
     assert encoder.manifest()["name"] == "timesformer"
+
+
+@pytest.mark.sim
+def test_between_filmed_steps_the_streams_are_held(env, play, place, monkeypatch):
+    reference, counter = env.unwrapped.command_manager.get_term("reference"), env.unwrapped.common_step_counter
+    filmed, film = [], reference.camera.film
+    monkeypatch.setattr(reference.camera, "film", lambda: (filmed.append(env.unwrapped.common_step_counter), film())[1])
+    overlap, similarity = play([0, 8, 0, 8, 0, 8, 0, 8, 0])
+    assert filmed == [step for step in range(counter + 1, counter + 10) if step % 2 == 0]
+    first = filmed[0] - counter - 1
+    for stream in (overlap, similarity):
+        held = stream[first + 1 :: 2]
+        assert torch.equal(held, stream[first::2][: len(held)])
+        assert (stream[:first] == 1.0).all()  # not filmed yet
+    env.unwrapped.command_manager.reset(torch.tensor([1]))
+    last = [similarity[-1, 0].item(), 1.0, similarity[-1, 2].item()]
+    assert mdp.video_similarity(env.unwrapped).tolist() == last
+    assert mdp.mask_iou(env.unwrapped)[1] == 1.0
+    reference.probes.append(lambda: None)  # who reads along sees every step
+    try:
+        play([0, 8, 0, 8])
+    finally:
+        reference.probes.clear()
+    assert filmed[-4:] == list(range(counter + 10, counter + 14))
 
 
 def test_paper_profile_without_weights_says_what_to_do_before_a_simulator_starts(tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ def about(session: Session, reference: Reference, reference_path: str, seed: int
             "action": type(env.action_manager.get_term("joints")).__name__,
             "picture [px]": int(session.reference.masks.shape[-1]),
             "encoder": session.reference.similarity.encoder.manifest()["name"],
-            "clip": f"{cfg.clip_length} frames, stride {cfg.clip_stride}, every {cfg.encode_every}, "
+            "clip": f"{cfg.clip_length} frames, stride {cfg.clip_stride}, every {cfg.film_every}, "
             + ("centred" if cfg.centred else "plain"),
             "episode [s]": round((session.reference.length - 1) * env.step_dt, 6),
         },

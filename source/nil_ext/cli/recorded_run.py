@@ -111,6 +111,9 @@ class RecordedRun:
             raise InputError(
                 f"Checkpoint '{checkpoint}' was trained for {manifest.get('task')}, not {task}: give its own --task."
             )
+        reference = _at(env, ("commands", "reference"))
+        if "encode_every" in reference:  # its name until robots were filmed no more often than their clips want
+            reference["film_every"] = reference.pop("encode_every")
         return cls(checkpoint, manifest, env, agent)
 
     def resolve(self, args: argparse.Namespace, argv: list[str], play_mode: bool = False) -> tuple:

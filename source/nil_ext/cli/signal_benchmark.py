@@ -57,7 +57,7 @@ def run(argv: list[str]) -> None:
         for centred in (False, True):
             label = f"S_v {name}" + (", centred" if centred else "")
             streams[label] = _similarity(env_cfg, name, centred, video, rollouts)
-    apart = 1000.0 * cfg.clip_stride * cfg.encode_every / rate
+    apart = 1000.0 * cfg.clip_stride * cfg.film_every / rate
     print(f"\nReference: {describe(reference)}.")
     print(f"{size} px at {rate:g} Hz; clips of {cfg.clip_length} frames, {apart:g} ms apart; means over the frames.\n")
     print(table(streams))
@@ -179,7 +179,7 @@ def _similarity(env_cfg, encoder: str, centred: bool, reference: Video, rollouts
         len(rollouts),
         clip_length=cfg.clip_length,
         clip_stride=cfg.clip_stride,
-        every=cfg.encode_every,
+        every=cfg.film_every,
         centred=centred,
         starts=(0,),
         device=device,
@@ -188,10 +188,13 @@ def _similarity(env_cfg, encoder: str, centred: bool, reference: Video, rollouts
     total = torch.zeros(len(rollouts), device=device)
     streams.reset()
     for t in range(int(lengths.max())):
-        # a rollout that is over shows its last frame, which does not count
-        now = [min(t, len(masks) - 1) for _, masks in rollouts.values()]
-        frames, masks = (
-            torch.stack([video[part][at] for video, at in zip(rollouts.values(), now, strict=True)]) for part in (0, 1)
-        )
-        total += streams.update(frames, masks, torch.full_like(lengths, t)) * (t < lengths)
+        if t % streams.every == 0:
+            # a rollout that is over shows its last frame, which does not count
+            now = [min(t, len(masks) - 1) for _, masks in rollouts.values()]
+            frames, masks = (
+                torch.stack([video[part][at] for video, at in zip(rollouts.values(), now, strict=True)])
+                for part in (0, 1)
+            )
+            streams.update(frames, masks, torch.full_like(lengths, t))
+        total += streams.value * (t < lengths)
     return dict(zip(rollouts, (total / lengths).tolist(), strict=True))

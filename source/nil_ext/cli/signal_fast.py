@@ -146,10 +146,12 @@ def compare_modes(recording: Recording, video: tuple[torch.Tensor, torch.Tensor]
 
 
 def interpolate(values: np.ndarray, ended: np.ndarray, every: int) -> np.ndarray:
-    """Values between encoded steps, on a line from one to the next instead of held; the last of an episode is held.
+    """Values between encoded steps, on a line from one to the next instead of held.
+
+    Before the first and after the last of an episode its value is held; an episode without one keeps what it has.
 
     Args:
-        values: S_v (T, N), held between every k-th step of each episode.
+        values: S_v (T, N), held between every k-th step.
         ended: whether an episode ended with the step. Shape is (T, N) bool.
         every: reward stride k.
     """
@@ -157,8 +159,9 @@ def interpolate(values: np.ndarray, ended: np.ndarray, every: int) -> np.ndarray
     for env in range(values.shape[1]):
         begins = np.concatenate([[0], np.flatnonzero(ended[:-1, env]) + 1, [len(values)]])
         for first, end in itertools.pairwise(begins):
-            known = np.arange(first, end, every)
-            result[first:end, env] = np.interp(np.arange(first, end), known, values[known, env])
+            known = np.arange(-(-first // every) * every, end, every)
+            if len(known):
+                result[first:end, env] = np.interp(np.arange(first, end), known, values[known, env])
     return result
 
 
@@ -175,7 +178,7 @@ def _score(
     settings = {"weights": cfg.encoder_weights, "pooling": cfg.encoder_pooling, "max_clips": cfg.encoder_batch}
     network = make_encoder(encoder, device, **(settings | mode.encoder))
     # clips look as far back in every mode as the profile's, or as near to that as the stride allows
-    apart = cfg.clip_stride * cfg.encode_every
+    apart = cfg.clip_stride * cfg.film_every
     streams = VideoSimilarity(
         network,
         *video,
@@ -185,17 +188,19 @@ def _score(
         every=mode.every,
         centred=cfg.centred,
         kind=cfg.similarity,
-        starts=(0, 1),
+        starts=range(mode.every + 1),
         device=device,
     )
     streams.reset()
     rows, seconds = [], 0.0
-    for frames, masks, index, ended in zip(
-        recording.frames, recording.masks, recording.index, recording.ended, strict=True
+    for step, (frames, masks, index, ended) in enumerate(
+        zip(recording.frames, recording.masks, recording.index, recording.ended, strict=True)
     ):
-        begin = _clock(device)
-        rows.append(streams.update(frames, masks, index).clone())
-        seconds += _clock(device) - begin
+        if step % mode.every == 0:
+            begin = _clock(device)
+            streams.update(frames, masks, index)
+            seconds += _clock(device) - begin
+        rows.append(streams.value.clone())
         streams.reset(ended)
     values = torch.stack(rows).cpu().numpy()
     if mode.interpolated:

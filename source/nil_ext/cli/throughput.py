@@ -160,15 +160,15 @@ def _result(session: Session, parts: dict[str, float], task: str) -> dict:
     """What was measured, for the report and for other programs."""
     streams, replay = session.reference.similarity, getattr(session.runner.alg, "replay", None)
     device, count, seconds = torch.device(session.env.device), session.env.num_envs, parts
-    base, rest = seconds["physics + camera"], seconds["environment"] - seconds["physics + camera"]
+    base, share = seconds["physics + camera"], 1.0 / streams.every
     split = {
         "physics": seconds["physics"],
-        "render": base - seconds["physics"],
-        "compose": seconds["compose"],
-        "encode": seconds["compose + encode"] - seconds["compose"],
-        "masks, rewards and the rest": rest - seconds["compose + encode"],
-        "act and learn": seconds["loop"] - seconds["environment"],
+        "render": (base - seconds["physics"]) * share,
+        "compose": seconds["compose"] * share,
+        "encode": (seconds["compose + encode"] - seconds["compose"]) * share,
     }
+    split["masks, rewards and the rest"] = seconds["environment"] - sum(split.values())
+    split["act and learn"] = seconds["loop"] - seconds["environment"]
     memory = {
         "history": count * streams.bytes_per_env,
         "replay": 0 if replay is None else replay.nbytes,
@@ -181,7 +181,7 @@ def _result(session: Session, parts: dict[str, float], task: str) -> dict:
         if device.type == "cuda"
         else f"{torch.get_num_threads()} threads",
         "encoder": streams.encoder.manifest(),
-        "encode_every": streams.every,
+        "film_every": streams.every,
         "seconds per step": parts,
         "env-steps per second": {name: count / value for name, value in parts.items()},
         "split [s]": split,
@@ -202,7 +202,10 @@ def _used_memory(device: torch.device) -> int:
 def _report(result: dict) -> None:
     parts, count, memory = result["seconds per step"], result["num_envs"], result["memory [byte]"]
     base, split = parts["physics + camera"], result["split [s]"]
-    print(f"\n{count} environments, {result['encoder']['name']}; baseline: physics + camera\n")
+    every = result["film_every"]
+    filmed = "every step" if every == 1 else f"every {every} steps"
+    print(f"\n{count} environments, {result['encoder']['name']}, filmed {filmed}")
+    print("baseline: physics, and the camera in every step\n")
     print("| part | ms a step | env-steps/s | of physics + camera |\n|---|---|---|---|")
     for name, seconds in parts.items():
         print(f"| {name} | {1000 * seconds:.2f} | {count / seconds:.0f} | {base / seconds:.1%} |")

@@ -52,18 +52,12 @@ class ClipRing:
         Args:
             env_ids: indices (long), a mask (N,) bool, or None for all.
         """
-        zero_rows(self._count, env_ids)
+        fill_rows(self._count, env_ids, 0)
 
-    def push(self, features: torch.Tensor, env_ids: torch.Tensor | None = None) -> None:
-        """Add the newest frame.
-
-        Args:
-            features: (N, *feature_shape), or (len(env_ids), *feature_shape).
-            env_ids: indices of the environments that have a new frame; None for all.
-        """
-        rows = self._rows if env_ids is None else env_ids
-        self._buffer[rows, self._count[rows] % self.depth] = features
-        self._count[rows] += 1
+    def push(self, features: torch.Tensor) -> None:
+        """Add the newest frames (N, *feature_shape)."""
+        self._buffer[self._rows, self._count % self.depth] = features
+        self._count += 1
 
     def clip(self, env_ids: torch.Tensor | None = None) -> torch.Tensor:
         """Clips (N or len(env_ids), n_T, *feature_shape), oldest frame first, newest last."""
@@ -77,17 +71,17 @@ class ClipRing:
         return (self._count[rows] - 1).clamp(0, self.depth - 1)
 
 
-def zero_rows(values: torch.Tensor, env_ids: torch.Tensor | None) -> None:
-    """Set entries of values (N, *) to 0 in place, by indices (long), a mask (N,) bool or None for all.
+def fill_rows(values: torch.Tensor, env_ids: torch.Tensor | None, number: float) -> None:
+    """Set entries of values (N, *) to a number in place, by indices (long), a mask (N,) bool or None for all.
 
     Indexed assignment would wait for the device to count a mask's entries; fills do not.
     """
     if env_ids is None:
-        values.zero_()
+        values.fill_(number)
     elif env_ids.dtype == torch.bool:
-        values.masked_fill_(env_ids, 0)
+        values.masked_fill_(env_ids, number)
     else:
-        values.index_fill_(0, env_ids, 0)
+        values.index_fill_(0, env_ids, number)
 
 
 def clip_indices(

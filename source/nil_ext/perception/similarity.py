@@ -11,7 +11,7 @@ import torch
 
 from nil_ext.errors import InputError
 from nil_ext.memory import memory_for
-from nil_ext.perception.clips import ClipRing, zero_rows
+from nil_ext.perception.clips import ClipRing, fill_rows
 from nil_ext.perception.encoders.encoder import Encoder
 from nil_ext.perception.masks import fit_frames
 from nil_ext.perception.reference_clips import ReferenceClips
@@ -56,7 +56,7 @@ def compare(a: torch.Tensor, b: torch.Tensor, kind: str, centre: torch.Tensor | 
 
 
 class VideoSimilarity:
-    """S_v of all environments against the reference, encoding every k-th frame of each.
+    """S_v of all environments against the reference, by every k-th frame of a rollout.
 
     Each environment keeps what the encoder stores of its newest frames. It is compared with the reference's clip that
     ends at the frame it should look like now and is padded in the same way as its own, so a rollout that is the
@@ -90,8 +90,7 @@ class VideoSimilarity:
             clip_length: frames n_T in a clip.
             clip_stride: encoded frames between neighbours of a clip; in control steps a clip spans
                 (clip_length - 1) * clip_stride * every.
-            every: encode every k-th step of each environment, counted from its reset, and hold the value between.
-                Above 1 the environments that are due are looked up on the host: meant for CPUs.
+            every: control steps from one :meth:`update` to the next; the value is held between.
             centred: subtract the reference's mean clip embedding from both sides of the cosine.
             kind: one of :data:`KINDS`.
             starts: reference frames that episodes can begin with; None for all. See :class:`ReferenceClips`.
@@ -102,6 +101,8 @@ class VideoSimilarity:
         """
         if kind not in KINDS:
             raise InputError(f"Unknown similarity '{kind}': use one of {', '.join(KINDS)}.")
+        if every < 1:
+            raise InputError(f"A video cannot be compared in every {every}th step: set film_every to 1 or more.")
         if encoder.clip_length not in (None, clip_length):
             raise InputError(
                 f"The {encoder.name} encoder takes clips of {encoder.clip_length} frames, not {clip_length}: set "
@@ -128,10 +129,10 @@ class VideoSimilarity:
             "lower env.scene.num_envs, env.commands.reference.clip_stride or the camera's size",
         ):
             self._frames = ClipRing(num_envs, clip_length, clip_stride, stored.shape[1:], stored.dtype, device)
-        self._rows = torch.arange(num_envs, device=device)
-        self._steps = torch.zeros(num_envs, dtype=torch.long, device=device)  # since the reset
-        self.value = torch.zeros(num_envs, device=device)
-        """(N,) newest S_v of each environment."""
+        self._identical = 0.0 if kind == "l2" else 1.0
+        self.value = torch.full((num_envs,), self._identical, device=device)
+        """(N,) newest S_v of each environment; until an episode's first frame that of a rollout that is the reference,
+        which it begins as."""
 
     @property
     def depth(self) -> int:
@@ -146,10 +147,10 @@ class VideoSimilarity:
     def reset(self, env_ids: torch.Tensor | None = None) -> None:
         """Forget the history of some environments (indices, mask or None for all)."""
         self._frames.reset(env_ids)
-        zero_rows(self._steps, env_ids)
+        fill_rows(self.value, env_ids, self._identical)
 
     def update(self, rgb: torch.Tensor, mask: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        """Take the newest frames; call once per control step, and once after a reset for the first frame.
+        """Take the newest frames of all environments; call in every k-th control step (``every``).
 
         Args:
             rgb: (N, H, W, 3) uint8 from the camera.
@@ -160,24 +161,10 @@ class VideoSimilarity:
         Returns:
             (N,) S_v, the same tensor as :attr:`value`.
         """
-        due = None
-        if self.every > 1:
-            due = (self._steps % self.every == 0).nonzero().squeeze(1)
-        self._steps += 1
-        if due is None:
-            self._compare(rgb, mask, index, None)
-        elif len(due) > 0:
-            self._compare(rgb[due], mask[due], index[due], due)
-        return self.value
-
-    def _compare(
-        self, rgb: torch.Tensor, mask: torch.Tensor, index: torch.Tensor, env_ids: torch.Tensor | None
-    ) -> None:
-        """Encode the given frames and renew the values of their environments, as many at once as memory allows."""
-        self._frames.push(self.encoder.frame(rgb, mask), env_ids)
-        rows = self._rows if env_ids is None else env_ids
-        count = self.encoder.max_clips
+        self._frames.push(self.encoder.frame(rgb, mask))
+        rows, count = torch.arange(len(index), device=index.device), self.encoder.max_clips
         for part, newest in zip(rows.split(count), index.split(count), strict=True):
             rollout = self.encoder.clip(self._frames.clip(part))
             reference = self.reference.embedding(newest, self._frames.age(part))
             self.value[part] = compare(rollout, reference, self.kind, self.centre)
+        return self.value

@@ -279,7 +279,7 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         self.commands.reference.encoder = "efficientnet"
         self.commands.reference.mask_score = "shaped"
         self.commands.reference.centred = True
-        self.commands.reference.encode_every = 2
+        self.commands.reference.film_every = 2
         self.commands.reference.start_along_reference = 0.8
         self.commands.reference.lost_below = 0.3
         self.commands.reference.lift = True

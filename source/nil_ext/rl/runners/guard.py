@@ -24,9 +24,12 @@ def all_finite(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return whether every value is finite, as a bool scalar on the device; the caller chooses when to wait for it.
 
     The largest magnitude is infinite or NaN where one of the values is, and that norm is one fused reduction over all
-    tensors. It takes 0.44 ms for the 31 tensors of the CPU preset on one thread (ours, measured), 0.15 % of a step.
+    tensors on a GPU. On a CPU torch does not vectorise it: for weights of BRO's own sizes it takes 15 ms on one thread,
+    the extremes of each tensor 1.4 ms (ours, measured).
     """
     floating = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]
+    if floating[0].device.type == "cpu":
+        return torch.stack([extreme for tensor in floating for extreme in torch.aminmax(tensor)]).isfinite().all()
     return torch.nn.utils.get_total_norm(floating, float("inf")).isfinite()
 
 

@@ -55,8 +55,8 @@ def encoder_from_cfg(cfg: ReferenceCommandCfg, device: str) -> Encoder:
 class ReferenceCommand(CommandTerm):
     """Owns the reference on the device, each environment's frame, the follow camera and the imitation streams.
 
-    The camera is read once a step, when the first term asks (``refresh``). Nothing crosses to the host, but for the
-    look-up of the environments that are due where ``encode_every`` is above 1.
+    The camera is read once in every ``film_every`` steps, when the first term asks (``refresh``). Nothing crosses to
+    the host.
     """
 
     cfg: ReferenceCommandCfg
@@ -92,11 +92,11 @@ class ReferenceCommand(CommandTerm):
             self.num_envs,
             clip_length=cfg.clip_length,
             clip_stride=cfg.clip_stride,
-            every=cfg.encode_every,
+            every=cfg.film_every,
             centred=cfg.centred,
             kind=cfg.similarity,
-            # frame 1 is the first that a step sees, frame 0 the start pose itself
-            starts=None if self._begins_anywhere(reference) else (0, 1),
+            # frame 0 is the start pose itself, and one of the next film_every the first that is filmed
+            starts=None if self._begins_anywhere(reference) else range(cfg.film_every + 1),
             device=self.device,
         )
         self._motion = self._start_states(reference)
@@ -107,7 +107,8 @@ class ReferenceCommand(CommandTerm):
         self._mask: torch.Tensor
 
         self._start = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
-        self._score = torch.zeros(self.num_envs, device=self.device)
+        self._overlap = torch.ones(self.num_envs, device=self.device)  # plain mask IoU
+        self._score = torch.ones(self.num_envs, device=self.device)
         self.probes: list[Callable[[], None]] = []
         """Called when a step has been judged, before environments are reset: an evaluation reads along here."""
         self.progress: dict[str, float] = {}
@@ -151,7 +152,7 @@ class ReferenceCommand(CommandTerm):
     def lost(self) -> torch.Tensor:
         """Whether the newest mask has lost the reference (``lost_below``). Shape is (N,)."""
         self.refresh()
-        return self.latest["mask_iou"] < self.cfg.lost_below
+        return self._overlap < self.cfg.lost_below
 
     @contextlib.contextmanager
     def from_e0(self) -> Iterator[None]:
@@ -224,25 +225,33 @@ class ReferenceCommand(CommandTerm):
     # -- the step
 
     def refresh(self) -> None:
-        """Film the robots and renew the imitation streams, once a control step (``filmed``)."""
+        """Renew the imitation streams, once a control step; film the robots where that is due."""
         if self._refreshed_at == self._env.common_step_counter:
             return
         self._refreshed_at = self._env.common_step_counter
         self.latest["forward_speed"].copy_(self.robot.data.root_lin_vel_w.torch[:, 0])
         if self.cfg.filmed or self.probes:
-            self._compare()
+            due = self._env.common_step_counter % self.cfg.film_every == 0
+            if due or self.probes:
+                self._compare(due)
+            self.latest["mask_iou"].copy_(self._overlap)
+            self.latest["video_similarity"].copy_(self.similarity.value)
         self._count_metrics()
         for probe in self.probes:
             probe()
 
-    def _compare(self) -> None:
-        """Film the robots and hold them against the reference."""
+    def _compare(self, due: bool) -> None:
+        """Film the robots and hold them against the reference; clips take the picture where it is due.
+
+        Whoever reads along sees every step, by clips as those of training.
+        """
         self._rgb, self._mask = self.camera.film()
         frame = self.frame
-        overlap = iou(self._mask, self.masks[frame])
-        self._score.copy_(overlap if self.cfg.mask_score == "iou" else self._shaped_score(self._mask, frame))
-        self.latest["mask_iou"].copy_(overlap)
-        self.latest["video_similarity"].copy_(self.similarity.update(self._rgb, self._mask, frame))
+        self._overlap.copy_(iou(self._mask, self.masks[frame]))
+        plain = self.cfg.mask_score == "iou"
+        self._score.copy_(self._overlap if plain else self._shaped_score(self._mask, frame))
+        if due:
+            self.similarity.update(self._rgb, self._mask, frame)
 
     def draw_start(self, env_ids: torch.Tensor | slice) -> dict[str, torch.Tensor]:
         """Draw start frames and give the states that belong to them, named as in :meth:`target`."""
@@ -258,6 +267,7 @@ class ReferenceCommand(CommandTerm):
     def _resample_command(self, env_ids: Sequence[int] | slice) -> None:
         """Start a new episode: the clip history of the environments is forgotten."""
         self.similarity.reset(torch.arange(self.num_envs, device=self.device)[env_ids])
+        self._overlap[env_ids] = self._score[env_ids] = 1.0
 
     def _update_command(self) -> None:
         """Nothing: the frame follows from the episode's length."""

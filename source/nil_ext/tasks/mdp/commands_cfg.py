@@ -23,8 +23,12 @@ class ReferenceCommandCfg(CommandTermCfg):
     """Never within an episode: a motion that is reset without a done flag would be bootstrapped across the cut."""
 
     filmed: bool = True
-    """Whether every step is filmed and compared with the reference; else only while an evaluation reads along, and
+    """Whether steps are filmed and compared with the reference; else only while an evaluation reads along, and
     training runs at the speed of the physics (``--reward task``)."""
+
+    film_every: int = 1
+    """Film all robots and compare them with the reference in every k-th control step, and hold the imitation streams
+    between (1 is the paper). An episode that has not been filmed yet counts as the reference, which it begins as."""
 
     asset_name: str = "robot"
     """Articulation that imitates."""
@@ -97,10 +101,7 @@ class ReferenceCommandCfg(CommandTermCfg):
     """Frames in a clip, n_T (the paper: 8)."""
 
     clip_stride: int = 1
-    """Encoded frames between neighbours of a clip. Eight consecutive frames at 100 Hz span only 80 ms."""
-
-    encode_every: int = 1
-    """Encode every k-th control step and hold the similarity between (1 is the paper)."""
+    """Filmed steps between neighbours of a clip. Eight consecutive frames at 100 Hz span only 80 ms."""
 
     centred: bool = False
     """Subtract the reference's mean clip embedding before the cosine; off is the paper's plain cosine.
