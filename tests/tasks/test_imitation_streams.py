@@ -33,7 +33,7 @@ UPRIGHT = (0.0, 0.0, 0.0, 1.0)
 
 @pytest.fixture(scope="module")
 def env(open_env):
-    """The paper's mask term and encoding of every frame, at 25 Hz."""
+    """The paper's mask term and every frame filmed, at 25 Hz; no episode ends because it is lost."""
     settings = ("start_along_reference=0.0", "lost_below=0.0", "mask_score=iou", "film_every=1")
     with open_env(
         "presets=cpu,position", *(f"env.commands.reference.{text}" for text in settings), num_envs=2, size=SIZE
@@ -75,6 +75,37 @@ def test_a_camera_that_goes_round_sees_what_a_robot_that_turns_shows_the_side_ca
     _, turned = FollowCamera(env.unwrapped.scene, cfg).film()
     assert iou(seen, turned).min() > 0.98
     assert iou(seen, side).max() < 0.85
+
+
+@pytest.mark.sim
+def test_a_camera_that_moves_with_the_reference_sees_who_lags(env, reference, place, play, monkeypatch):
+    sketch = embedded_reference("NIL-H1-Walk").resample(25.0)
+    monkeypatch.setattr(reference.cfg, "camera_follows", "reference")
+    monkeypatch.setattr(reference, "_path", reference._camera_path(sketch))
+    overlap, _ = play(range(20))
+    assert overlap.min() > 0.999
+    with_it = reference.latest_mask.clone()
+
+    pose = sketch.motion["root_pose"][19].copy()
+    order = [list(sketch.motion["joint_names"]).index(name) for name in reference.robot.joint_names]
+    pose[0] = 0.0  # it marched on the spot
+    place(env, root_pose=pose, joint_pos=sketch.motion["joint_pos"][19][order])
+    env.unwrapped.common_step_counter += 1
+    mdp.mask_iou(env.unwrapped)
+    middle, behind = (mask.float().nonzero()[:, 2].float().mean() for mask in (with_it, reference.latest_mask))
+    # 19 steps of 40 ms at 0.8 m/s, where the picture shows 2.2 m
+    assert behind - middle == pytest.approx(-19 * 0.04 * 0.8 / 2.2 * SIZE, abs=2.0)
+
+    reference._start[:] = 10  # an episode that begins in mid-motion begins in the picture's middle
+    env.unwrapped.episode_length_buf[:] = 9
+    pose[0] = 9 * 0.04 * 0.8
+    place(env, root_pose=pose, joint_pos=sketch.motion["joint_pos"][19][order])
+    env.unwrapped.common_step_counter += 1
+    assert mdp.mask_iou(env.unwrapped).min() > 0.98
+
+    monkeypatch.setattr(reference.cfg, "camera_follows", "sun")
+    with pytest.raises(InputError, match="camera_follows=sun: give robot or reference"):
+        reference._camera_path(sketch)
 
 
 # -- the imitation streams

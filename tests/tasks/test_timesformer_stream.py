@@ -74,10 +74,15 @@ def test_a_rollout_that_is_the_reference_scores_one(env, play):
 
 
 @pytest.mark.sim
-def test_between_filmed_steps_the_streams_are_held(env, play, place, monkeypatch):
+def test_between_filmed_steps_the_streams_are_held(env, play, monkeypatch):
     reference, counter = env.unwrapped.command_manager.get_term("reference"), env.unwrapped.common_step_counter
     filmed, film = [], reference.camera.film
-    monkeypatch.setattr(reference.camera, "film", lambda: (filmed.append(env.unwrapped.common_step_counter), film())[1])
+
+    def counted(middle):
+        filmed.append(env.unwrapped.common_step_counter)
+        return film(middle)
+
+    monkeypatch.setattr(reference.camera, "film", counted)
     overlap, similarity = play([0, 8, 0, 8, 0, 8, 0, 8, 0])
     assert filmed == [step for step in range(counter + 1, counter + 10) if step % 2 == 0]
     first = filmed[0] - counter - 1

@@ -76,5 +76,5 @@ def test_nothing_is_filmed(env, monkeypatch):
 def test_a_reference_without_joint_angles_is_refused(env, monkeypatch):
     reference = env.unwrapped.command_manager.get_term("reference")
     monkeypatch.setattr(reference, "_motion", {name: values[:1] for name, values in reference._motion.items()})
-    with pytest.raises(InputError, match="lift the clip"):
-        reference.require_motion()
+    with pytest.raises(InputError, match="--reward tracking needs a reference with joint angles: lift the clip"):
+        reference.require_motion("--reward tracking")

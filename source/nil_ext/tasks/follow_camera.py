@@ -26,7 +26,7 @@ _WARM_UP = 16
 
 
 class FollowCamera:
-    """Follows each robot's root in x and y at a fixed height and heading, and tells the robot from the rest."""
+    """Follows each robot's root, or a place, at a fixed height and heading, and tells the robot from the rest."""
 
     def __init__(self, scene: InteractiveScene, cfg: ReferenceCommandCfg):
         """Attach to a scene's tiled camera.
@@ -53,13 +53,18 @@ class FollowCamera:
         self._robot_ids: list[int] = []
         self._unlabelled = 0  # frames drawn before the renderer named the robot
 
-    def film(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def film(self, middle: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Render every robot.
+
+        Args:
+            middle: places (N, 2) in the world [m] to look at; None for the robots' roots.
 
         Returns:
             Colours (N, S, S, 3) uint8, a view of simulator memory, and robot masks (N, S, S) bool.
         """
         eye = self._robot.data.root_pos_w.torch.clone()
+        if middle is not None:
+            eye[:, :2] = middle
         eye[:, :2] += self._aside
         eye[:, 2] = self._height
         self._camera.set_world_poses(eye, self._orientation, convention="world")

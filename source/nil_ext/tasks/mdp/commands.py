@@ -100,6 +100,7 @@ class ReferenceCommand(CommandTerm):
             device=self.device,
         )
         self._motion = self._start_states(reference)
+        self._path = self._camera_path(reference)
         self._start_frames = self._find_start_frames()
         self._code = self._lookahead_code(masks)
         self._refreshed_at = -1
@@ -186,16 +187,19 @@ class ReferenceCommand(CommandTerm):
         """Newest robot masks. Shape is (N, S, S) bool."""
         return self._mask
 
-    def require_motion(self) -> None:
+    def require_motion(self, who: str) -> None:
         """Refuse a reference whose joint angles are unknown.
+
+        Args:
+            who: the setting that needs them.
 
         Raises:
             InputError: When it is a clip that has not been lifted.
         """
         if not self.has_motion:
             raise InputError(
-                "--reward tracking needs a reference with joint angles: lift the clip (scripts/generate.py --lift), or "
-                "use the task's sketch."
+                f"{who} needs a reference with joint angles: lift the clip (scripts/generate.py --lift), or use the "
+                "task's sketch."
             )
 
     @property
@@ -245,8 +249,8 @@ class ReferenceCommand(CommandTerm):
 
         Whoever reads along sees every step, by clips as those of training.
         """
-        self._rgb, self._mask = self.camera.film()
         frame = self.frame
+        self._rgb, self._mask = self.camera.film(self._middle(frame))
         self._overlap.copy_(iou(self._mask, self.masks[frame]))
         plain = self.cfg.mask_score == "iou"
         self._score.copy_(self._overlap if plain else self._shaped_score(self._mask, frame))
@@ -281,6 +285,26 @@ class ReferenceCommand(CommandTerm):
         """Whether clips may begin at any frame: where episodes start along the reference, or filming in their midst."""
         late = getattr(self._env.cfg.curriculum, "tracking_first", None) is not None
         return late or (self.cfg.start_along_reference > 0.0 and reference.motion is not None)
+
+    def _camera_path(self, reference: Reference) -> torch.Tensor | None:
+        """Where the reference's robot is at each frame [m] (T, 2), for a camera that moves along; None for the robot's.
+
+        Raises:
+            InputError: When the setting is unknown, or the reference's motion is.
+        """
+        if self.cfg.camera_follows == "robot":
+            return None
+        if self.cfg.camera_follows != "reference":
+            raise InputError(f"camera_follows={self.cfg.camera_follows}: give robot or reference.")
+        self.require_motion("camera_follows=reference")
+        path = reference.motion["root_pose"][: self.length, :2]
+        return torch.as_tensor(path, dtype=torch.float32, device=self.device)
+
+    def _middle(self, frame: torch.Tensor) -> torch.Tensor | None:
+        """Places (N, 2) in the world that the camera looks at; None for the robots' roots."""
+        if self._path is None:
+            return None
+        return self._env.scene.env_origins[:, :2] + self._path[frame] - self._path[self._start]
 
     def _shaped_score(self, mask: torch.Tensor, frame: torch.Tensor) -> torch.Tensor:
         soft = soft_iou(mask, self._soft_masks[frame], self._weight)

@@ -58,6 +58,11 @@ class ReferenceCommandCfg(CommandTermCfg):
     camera_height: float = MISSING
     """Height of the point that the camera looks at above the ground [m]; seen from the side, its own height too."""
 
+    camera_follows: str = "robot"
+    """What the camera keeps in the middle of its picture: the ``robot`` (the paper), or the ``reference``, where its
+    robot would be by now. Then one that is slower leaves the picture, so that the video itself tells how fast it goes.
+    Only where the reference's motion is known, as a sketch's and a lifted clip's is."""
+
     camera_azimuth: float = 0.0
     """How far the camera stands ahead of the robot's side [deg]: 0 is the side view, 90 would be from the front. The
     reference must show the robot from there too, and only a sketch can."""

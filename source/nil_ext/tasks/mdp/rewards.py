@@ -65,7 +65,7 @@ class Tracking(ManagerTermBase):
     def __init__(self, cfg: RewardTermCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
         self._reference = env.command_manager.get_term("reference")
-        self._reference.require_motion()
+        self._reference.require_motion("--reward tracking")
 
     def __call__(
         self, env: ManagerBasedRLEnv, quantity: str, widths: Sequence[float], asset_cfg: SceneEntityCfg = _ROBOT
