@@ -104,6 +104,7 @@ class ReferenceCommand(CommandTerm):
         self._start_frames = self._find_start_frames()
         self._code = self._lookahead_code(masks)
         self._refreshed_at = -1
+        self._first_filmed = 0
         self._rgb: torch.Tensor
         self._mask: torch.Tensor
 
@@ -235,7 +236,7 @@ class ReferenceCommand(CommandTerm):
         self._refreshed_at = self._env.common_step_counter
         self.latest["forward_speed"].copy_(self.robot.data.root_lin_vel_w.torch[:, 0])
         if self.cfg.filmed or self.probes:
-            due = self._env.common_step_counter % self.cfg.film_every == 0
+            due = (self._env.common_step_counter - self._first_filmed) % self.cfg.film_every == 0
             if due or self.probes:
                 self._compare(due)
             self.latest["mask_iou"].copy_(self._overlap)
@@ -272,6 +273,8 @@ class ReferenceCommand(CommandTerm):
         """Start a new episode: the clip history of the environments is forgotten."""
         self.similarity.reset(torch.arange(self.num_envs, device=self.device)[env_ids])
         self._overlap[env_ids] = self._score[env_ids] = 1.0
+        if isinstance(env_ids, slice) or len(env_ids) == self.num_envs:  # as for an evaluation, which counts every step
+            self._first_filmed = self._env.common_step_counter + 1
 
     def _update_command(self) -> None:
         """Nothing: the frame follows from the episode's length."""

@@ -28,7 +28,8 @@ class ReferenceCommandCfg(CommandTermCfg):
 
     film_every: int = 1
     """Film all robots and compare them with the reference in every k-th control step, and hold the imitation streams
-    between (1 is the paper). An episode that has not been filmed yet counts as the reference, which it begins as."""
+    between (1 is the paper). The first step after all were reset together is filmed, as in an evaluation; an episode
+    that begins between filmed steps counts as the reference until then, which it begins as."""
 
     asset_name: str = "robot"
     """Articulation that imitates."""
