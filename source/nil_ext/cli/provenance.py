@@ -35,6 +35,7 @@ def about(session: Session, reference: Reference, reference_path: str, seed: int
             "physics step [s]": env.cfg.sim.dt,
             "action": type(env.action_manager.get_term("joints")).__name__,
             "picture [px]": int(session.reference.masks.shape[-1]),
+            "camera follows": cfg.camera_follows,
             "encoder": session.reference.similarity.encoder.manifest()["name"],
             "clip": f"{cfg.clip_length} frames, stride {cfg.clip_stride}, every {cfg.film_every}, "
             + ("centred" if cfg.centred else "plain"),
