@@ -34,7 +34,7 @@ def env(open_env) -> Iterator[RslRlVecEnvWrapper]:
 
 @pytest.fixture
 def film_is_forbidden(env, monkeypatch):
-    def unreachable() -> None:
+    def unreachable(middle) -> None:
         raise AssertionError("the camera was read")
 
     monkeypatch.setattr(env.unwrapped.command_manager.get_term("reference").camera, "film", unreachable)

@@ -36,14 +36,16 @@ def test_joint_angles_count_without_filming_and_then_the_video_does(env, monkeyp
     assert set(VIDEO) | set(TRACKING) < set(env.reward_streams)
     filmed = []
     film = reference.camera.film
-    monkeypatch.setattr(reference.camera, "film", lambda: filmed.append(unwrapped.common_step_counter) or film())
+    monkeypatch.setattr(
+        reference.camera, "film", lambda middle: filmed.append(unwrapped.common_step_counter) or film(middle)
+    )
 
     def step():
         """One step in which the first robot's episode ends, as a curriculum is looked at where one begins anew."""
         env.episode_length_buf[0] = env.max_episode_length
         return env.step(torch.zeros(NUM_ENVS, env.num_actions))
 
-    for number in range(1, STEPS + 3):
+    for number in range(1, STEPS + 4):
         counts, rests = (TRACKING, VIDEO) if number <= STEPS else (VIDEO, TRACKING)
         weights = env.reward_weights
         assert {name: weights[name] for name in counts} == counts
@@ -56,7 +58,7 @@ def test_joint_angles_count_without_filming_and_then_the_video_does(env, monkeyp
         assert not any(streams[name].any() for name in rests.keys() - counts)
         torch.testing.assert_close(extras["reward_streams"] @ extras["reward_weights"], rewards)
         assert extras["replay_outdated"] is (number == STEPS + 1)
-    assert filmed == [STEPS + 1, STEPS + 2]
+    assert filmed == [STEPS + 1, STEPS + 3]  # every second step from the first that counts
 
     # a resumed training gives back the state and asks; an evaluation changes nothing
     assert reference.progress["over"] == 1.0

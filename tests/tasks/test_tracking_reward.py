@@ -63,7 +63,7 @@ def test_terms_fall_with_the_squared_error(env, place):
 def test_nothing_is_filmed(env, monkeypatch):
     reference = env.unwrapped.command_manager.get_term("reference")
 
-    def film():
+    def film(middle):
         raise AssertionError("the camera was read")
 
     monkeypatch.setattr(reference.camera, "film", film)

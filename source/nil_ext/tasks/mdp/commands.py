@@ -267,14 +267,19 @@ class ReferenceCommand(CommandTerm):
         self._start[env_ids] = start
         return {name: values[start] for name, values in self._motion.items()}
 
+    def film_next(self) -> None:
+        """Film the next step, and from there every k-th (``film_every``)."""
+        self._first_filmed = self._env.common_step_counter + 1
+
     # -- CommandTerm
 
     def _resample_command(self, env_ids: Sequence[int] | slice) -> None:
         """Start a new episode: the clip history of the environments is forgotten."""
-        self.similarity.reset(torch.arange(self.num_envs, device=self.device)[env_ids])
-        self._overlap[env_ids] = self._score[env_ids] = 1.0
-        if isinstance(env_ids, slice) or len(env_ids) == self.num_envs:  # as for an evaluation, which counts every step
-            self._first_filmed = self._env.common_step_counter + 1
+        rows = torch.arange(self.num_envs, device=self.device)[env_ids]
+        self.similarity.reset(rows)
+        self._overlap[rows] = self._score[rows] = 1.0
+        if len(rows) == self.num_envs:  # as for an evaluation, which counts every step
+            self.film_next()
 
     def _update_command(self) -> None:
         """Nothing: the frame follows from the episode's length."""

@@ -86,3 +86,4 @@ class TrackingFirst(ManagerTermBase):
         self._reference.cfg.filmed = not tracks
         self._reference.cfg.lost_below = 0.0 if tracks else self._lost_below
         self._reference.similarity.reset()  # clips begin where filming does
+        self._reference.film_next()
