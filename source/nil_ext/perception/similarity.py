@@ -129,6 +129,7 @@ class VideoSimilarity:
             "lower env.scene.num_envs, env.commands.reference.clip_stride or the camera's size",
         ):
             self._frames = ClipRing(num_envs, clip_length, clip_stride, stored.shape[1:], stored.dtype, device)
+        self._rows = torch.arange(num_envs, device=device)
         self._identical = 0.0 if kind == "l2" else 1.0
         self.value = torch.full((num_envs,), self._identical, device=device)
         """(N,) newest S_v of each environment; until an episode's first frame that of a rollout that is the reference,
@@ -162,8 +163,8 @@ class VideoSimilarity:
             (N,) S_v, the same tensor as :attr:`value`.
         """
         self._frames.push(self.encoder.frame(rgb, mask))
-        rows, count = torch.arange(len(index), device=index.device), self.encoder.max_clips
-        for part, newest in zip(rows.split(count), index.split(count), strict=True):
+        count = self.encoder.max_clips
+        for part, newest in zip(self._rows.split(count), index.split(count), strict=True):
             rollout = self.encoder.clip(self._frames.clip(part))
             reference = self.reference.embedding(newest, self._frames.age(part))
             self.value[part] = compare(rollout, reference, self.kind, self.centre)
