@@ -94,6 +94,28 @@ def test_stale_logs_are_weighted_by_the_episodes_that_ended(point_mass, train_cf
     assert logger._sums["episodes"].item() == 4.0
 
 
+def test_policies_are_compared_by_the_episodes_that_the_environment_names(point_mass, train_cfg, tmp_path):
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    logger = runner.logger
+    logger.init_logging_writer()
+    rewards, judged = torch.arange(16.0), torch.arange(16) % 4 == 0
+    progress = training_logger.Progress(1, 16, 0, 1.0, 0.5, 1.0)
+    means = []
+    for _ in range(4):  # all episodes last one step, those of environments 0, 4, 8 and 12 count: 24 of returns
+        logger.process_env_step(rewards, torch.ones(16), {"judged": judged})
+        logger.report(progress, 1e-3, torch.ones(16, 1), 1.0, 0.0)
+        means.append(logger.mean_return)
+    assert means == [None, None, None, 6.0]  # as many as environments, at last
+    logger.process_env_step(rewards, torch.ones(16), {"judged": torch.zeros(16, dtype=torch.bool)})
+    logger.report(progress, 1e-3, torch.ones(16, 1), 1.0, 0.0)
+    assert logger.mean_return == 6.0
+    logger.stop_logging_writer()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [event.value for event in events.Scalars("Train/mean_reward")] == [7.5] * 5
+    assert [event.value for event in events.Scalars("Train/mean_reward_judged")] == [6.0] * 4
+    assert [event.value for event in events.Scalars("Train/mean_episode_length_judged")] == [1.0] * 4
+
+
 def test_interruption_saves_and_is_raised_again(point_mass, train_cfg, tmp_path):
     point_mass.interrupt_at = 63
     runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))

@@ -196,6 +196,24 @@ def test_an_episode_that_starts_late_ends_with_the_reference(env, reference):
 
 
 @pytest.mark.sim
+def test_episodes_are_judged_where_they_began_at_e0(env, reference, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reference.cfg, "start_along_reference", 0.5)
+    seen = set()
+    for _ in range(6):
+        env.reset()
+        at_e0 = reference.frame == 0
+        ended = torch.zeros(NUM_ENVS, dtype=torch.bool)
+        for _ in range(STEPS):
+            _, _, dones, extras = stand(env)
+            first = dones.bool() & ~ended  # the next ones begin elsewhere, and the step still tells of those that ended
+            assert torch.equal(extras["judged"][first], at_e0[first])
+            ended |= first
+        assert ended.all()
+        seen |= set(at_e0.tolist())
+    assert seen == {True, False}
+
+
+@pytest.mark.sim
 def test_no_episode_starts_where_it_would_be_over(reference, monkeypatch: pytest.MonkeyPatch):
     pose = reference.target("root_pose")[:1].repeat(STEPS + 1, 1)
     assert reference.length == STEPS + 1

@@ -47,18 +47,22 @@ class TrainingLogger(Logger):
     Sums stay on the device until :meth:`report` fetches them all at once. The environment's ``extras["log"]`` holds
     means over the episodes that ended in a step and stays in place, stale, until the next ones end; it is therefore
     weighted by the number of episodes that ended in each step.
+
+    ``extras["judged"]`` (E,), where the environment gives it, tells by which episodes policies are compared: those that
+    begin in mid-motion say as much about where they began as about the policy.
     """
 
     def __init__(self, **kwargs) -> None:
         """Take the arguments of rsl_rl's logger."""
         super().__init__(**kwargs)
-        self._returns: deque[tuple[float, float]] = deque(maxlen=_WINDOWS)  # sum and number of episodes of each window
+        # sum and number of the judged episodes of each window
+        self._returns: deque[tuple[float, float]] = deque(maxlen=_WINDOWS)
         self.git_status_repos = []  # upstream starts with its own source, which in an environment is no repository
         self._start_window()
 
     @property
     def mean_return(self) -> float | None:
-        """Mean return of the episodes that ended in the last ten reports; None while fewer than environments did."""
+        """Mean return of the judged episodes of the last ten reports; None while they are fewer than environments."""
         total, episodes = (sum(values) for values in zip((0.0, 0.0), *self._returns, strict=True))
         return total / episodes if episodes >= self.num_envs else None
 
@@ -86,6 +90,10 @@ class TrainingLogger(Logger):
         self._sums["episodes"] += num_done
         self._sums["return"] += (self.cur_reward_sum * done).sum()
         self._sums["length"] += (self.cur_episode_length * done).sum()
+        judged = done * extras["judged"] if "judged" in extras else done
+        self._sums["judged"] += judged.sum()
+        self._sums["judged_return"] += (self.cur_reward_sum * judged).sum()
+        self._sums["judged_length"] += (self.cur_episode_length * judged).sum()
         self.cur_reward_sum *= 1.0 - done
         self.cur_episode_length *= 1.0 - done
         self._steps += 1
@@ -122,6 +130,7 @@ class TrainingLogger(Logger):
         if self.disable_logs or self._steps == 0:
             return
         transitions = self._steps * self.num_envs
+        sums = {name: total.item() for name, total in self._sums.items()}
         scalars = {
             **self._fetch_means(self._episodes),
             **{f"Loss/{name}": value for name, value in self._fetch_means(self._losses).items()},
@@ -133,13 +142,15 @@ class TrainingLogger(Logger):
             "Train/env_steps": progress.transitions,
             "Train/gradient_steps": progress.gradient_steps,
             "Train/minutes": progress.seconds / 60.0,
-            "Train/mean_step_reward": self._sums["reward"].item() / self._steps,
+            "Train/mean_step_reward": sums["reward"] / self._steps,
         }
-        episodes = self._sums["episodes"].item()
-        self._returns.append((self._sums["return"].item(), episodes))
-        if episodes > 0:
-            scalars["Train/mean_reward"] = self._returns[-1][0] / episodes
-            scalars["Train/mean_episode_length"] = self._sums["length"].item() / episodes
+        if sums["episodes"] > 0:
+            scalars["Train/mean_reward"] = sums["return"] / sums["episodes"]
+            scalars["Train/mean_episode_length"] = sums["length"] / sums["episodes"]
+        self._returns.append((sums["judged_return"], sums["judged"]))
+        if 0 < sums["judged"] < sums["episodes"]:
+            scalars["Train/mean_reward_judged"] = sums["judged_return"] / sums["judged"]
+            scalars["Train/mean_episode_length_judged"] = sums["judged_length"] / sums["judged"]
         if self.writer is not None:
             for tag, value in scalars.items():
                 self.writer.add_scalar(tag if "/" in tag else f"Episode/{tag}", value, progress.iteration)

@@ -234,6 +234,7 @@ class ReferenceCommand(CommandTerm):
         if self._refreshed_at == self._env.common_step_counter:
             return
         self._refreshed_at = self._env.common_step_counter
+        self._env.extras["judged"] = self._start == 0  # of the episodes that may end in this step
         self.latest["forward_speed"].copy_(self.robot.data.root_lin_vel_w.torch[:, 0])
         if self.cfg.filmed or self.probes:
             due = (self._env.common_step_counter - self._first_filmed) % self.cfg.film_every == 0
