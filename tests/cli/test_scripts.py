@@ -46,9 +46,10 @@ def run_folders(cwd: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def trained(scripts, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """A run of four iterations, its folder and what it printed."""
+    """A run of four iterations whose episodes all begin at e0, its folder and what it printed."""
     cwd = tmp_path_factory.mktemp("user")
-    done = scripts.run("train.py", "--max_iterations", ITERATIONS, *SMALL, cwd=cwd)
+    from_e0 = "env.commands.reference.start_along_reference=0"
+    done = scripts.run("train.py", "--max_iterations", ITERATIONS, *SMALL, from_e0, cwd=cwd)
     [folder] = run_folders(cwd)
     return SimpleNamespace(cwd=cwd, folder=folder, out=done.stdout, err=done.stderr)
 
@@ -60,7 +61,10 @@ def test_train_says_what_it_does_and_where_everything_is(trained: SimpleNamespac
     assert trained.out.count("Another reward counts from here on: the replay begins anew") == 1
     assert f"[nil_ext] Logs: {trained.folder}" in trained.out
     assert f"[nil_ext] Video: {trained.folder / 'evaluation' / 'final.mp4'}" in trained.out
-    assert f"play.py --task {TASK} --checkpoint {trained.folder}" in trained.out
+    best = trained.folder / "model_best.pt"
+    steps = read_checkpoint(best)["transitions"]
+    assert f"Evaluating model_best.pt: the policy after {steps} of {STEPS * ITERATIONS} environment" in trained.out
+    assert f"play.py --task {TASK} --checkpoint {best}" in trained.out
     progress = [line for line in trained.out.splitlines() if "env-steps" in line]
     assert len(progress) == ITERATIONS
     assert re.search(r"100% +320 env-steps +\d+/s +0:\d\d:\d\d \+ 0:00:00 left \| reward/step", progress[-1])

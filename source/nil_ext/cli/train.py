@@ -23,6 +23,7 @@ from isaaclab_rl.entrypoints.common import dump_train_configs, show_run_summary,
 from ..errors import InputError
 from ..rl.imitation import Trajectories, load_trajectories
 from ..rl.runners import OffPolicyRunner
+from ..rl.runners.off_policy_runner import BEST_FILE
 from ..tasks.embedded import describe, load_reference
 from .common import is_baseline, parse_args, resolve_cfgs, run_main
 from .judge import judge
@@ -123,7 +124,10 @@ def run(argv: list[str]) -> int:
                 _save_where_the_runner_does_not(session, log_dir)
                 print(f"\n[nil_ext] Stopped and saved. To go on, add to the same command: --checkpoint {log_dir}")
                 return 130
+            best = _best_policy(args, log_dir)
             if not args.no_evaluation and rank(args) == 0:
+                if best is not None:
+                    _load_best(session, best)
                 policy = session.runner.get_inference_policy(device=session.env.device)
                 video = judge(session, policy, log_dir / "evaluation", "final")
                 print(f"[nil_ext] Video: {video}")
@@ -131,7 +135,8 @@ def run(argv: list[str]) -> int:
     machine = [token for token in sys.argv[1:] if token.partition("=")[0] in ("presets", "physics", "renderer")]
     if any(token.partition("=")[0] == "--device" for token in argv):
         machine += ["--device", args.device]
-    play = [sys.executable, sys.argv[0].replace("train.py", "play.py"), "--task", task, "--checkpoint", str(log_dir)]
+    keep = str(best or log_dir)
+    play = [sys.executable, sys.argv[0].replace("train.py", "play.py"), "--task", task, "--checkpoint", keep]
     print(f"[nil_ext] Done. Play it: {shlex.join([*play, *machine])}")
     return 0
 
@@ -161,6 +166,25 @@ def _launch_processes(argv: list[str]) -> int:
     script = os.path.abspath(sys.argv[0])
     cfg = MultiGpuLauncherCfg("train", "Train on several GPUs.", worker_script=script, supports_jax=False)
     return run_multigpu_cli([*argv, f"--run_timestamp={datetime.now().strftime('%Y-%m-%d_%H-%M-%S')}"], cfg)
+
+
+def _best_policy(args: argparse.Namespace, log_dir: Path) -> Path | None:
+    """The run's policy whose episodes earned most, which is not always the last; None where the last has to do.
+
+    A baseline's best one is chosen by the Expert's reward, which it must not profit from.
+    """
+    best = log_dir / BEST_FILE
+    return best if best.is_file() and not is_baseline(args.agent) else None
+
+
+def _load_best(session: Session, best: Path) -> None:
+    """Let the runner hold the best policy for the evaluation, and say which it is."""
+    last = session.runner.alg.transitions
+    load_checkpoint(session, best)
+    print(
+        f"[nil_ext] Evaluating {best.name}: the policy after {session.runner.alg.transitions} of {last} environment "
+        "steps, whose episodes from e0 earned the most in training."
+    )
 
 
 def _save_where_the_runner_does_not(session: Session, log_dir: Path) -> None:

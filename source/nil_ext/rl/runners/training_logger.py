@@ -90,7 +90,7 @@ class TrainingLogger(Logger):
         self._sums["episodes"] += num_done
         self._sums["return"] += (self.cur_reward_sum * done).sum()
         self._sums["length"] += (self.cur_episode_length * done).sum()
-        judged = done * extras["judged"] if "judged" in extras else done
+        judged = done * extras["judged"].to(self.device) if "judged" in extras else done
         self._sums["judged"] += judged.sum()
         self._sums["judged_return"] += (self.cur_reward_sum * judged).sum()
         self._sums["judged_length"] += (self.cur_episode_length * judged).sum()
