@@ -64,7 +64,8 @@ def test_throughput(scripts, tmp_path, tiny_timesformer):
     seconds, split = result["seconds per step"], result["split [s]"]
     assert split["render"] == pytest.approx((seconds["physics + camera"] - seconds["physics"]) / 2)
     assert sum(split.values()) == pytest.approx(seconds["loop"])
-    assert split["physics"] > 0.0 and split["encode"] > 0.0 and split["act and learn"] > 0.0
+    assert split["encode"] == pytest.approx((seconds["compose + encode"] - seconds["compose"]) / 2)
+    assert split["physics"] > 0.0  # the others are differences, which a moment's load may turn round
     assert result["memory [byte]"]["history"] == 4 * 96 * 1024
     # 8 pictures of 64 x 64 x 3 bytes
     assert "history of frames: 96 KiB an environment, 0 MiB in all" in done.stdout

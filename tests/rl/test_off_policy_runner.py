@@ -289,10 +289,13 @@ def test_where_another_reward_begins_to_count_the_replay_and_the_best_return_beg
 
     runner = OffPolicyRunner(Late(), train_cfg, log_dir=str(tmp_path))
     runner.learn(20)
-    assert len(runner.alg.replay) == 20 * 5 * 16 and runner.best_return > 100.0
+    best = tmp_path / "model_best.pt"
+    assert len(runner.alg.replay) == 20 * 5 * 16 and runner.best_return > 100.0 and best.is_file()
     updates = runner.alg.gradient_steps
-    runner.learn(4)
+    runner.learn(1)
     assert "the replay begins anew" in capsys.readouterr().out
+    assert not best.is_file()
+    runner.learn(3)
     assert len(runner.alg.replay) == (4 * 5 - 1) * 16  # but for the step that told
     assert runner.alg.gradient_steps == updates  # 304 of the 320 transitions that it waits for
     runner.learn(20)
@@ -300,6 +303,7 @@ def test_where_another_reward_begins_to_count_the_replay_and_the_best_return_beg
     assert (rewards[..., 0] > 0.0).all() and not rewards[..., 1].any()
     assert runner.alg.gradient_steps > updates
     assert 0.0 < runner.best_return < 26.0  # 25 steps an episode, worth 1 at most
+    assert read_checkpoint(best)["best_return"] == runner.best_return
 
 
 def test_exports_equal_the_policy(point_mass, train_cfg, tmp_path):

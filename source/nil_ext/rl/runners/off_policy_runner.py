@@ -309,6 +309,8 @@ class OffPolicyRunner(OnPolicyRunner):
     def _report(self, start: tuple[int, float], last: int, max_seconds: float) -> None:
         """Log the window that ends here, and keep the policy where its mean return is the highest so far.
 
+        Where other rewards count than before, the best policy starts anew.
+
         Args:
             start: Iteration and training time at which this session began.
             last: Iteration at which it ends.
@@ -336,6 +338,8 @@ class OffPolicyRunner(OnPolicyRunner):
         if self._reward_weights != self._judged_by:  # a return by other weights is no measure of those to come
             self._judged_by, self.best_return = self._reward_weights, float("-inf")
             self.logger.forget_returns()
+            if self.logger.writer is not None:  # else a short run's best would be one that learned from other rewards
+                (Path(self.logger.log_dir) / BEST_FILE).unlink(missing_ok=True)
         mean_return = self.logger.mean_return
         if self.logger.writer is not None and mean_return is not None and mean_return > self.best_return:
             self.best_return = mean_return
