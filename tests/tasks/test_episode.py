@@ -13,6 +13,7 @@ import torch
 from nil_ext.robots.h1 import H1
 from nil_ext.tasks import mdp
 from nil_ext.tasks.embedded import embedded_reference
+from nil_ext.tasks.mdp.reference_states import start_frames
 
 NUM_ENVS = 4
 STEPS = 10
@@ -214,10 +215,12 @@ def test_episodes_are_judged_where_they_began_at_e0(env, reference, monkeypatch:
 
 
 @pytest.mark.sim
-def test_no_episode_starts_where_it_would_be_over(reference, monkeypatch: pytest.MonkeyPatch):
+def test_no_episode_starts_where_it_would_be_over(env, reference):
     pose = reference.target("root_pose")[:1].repeat(STEPS + 1, 1)
     assert reference.length == STEPS + 1
     pose[3, 2] = H1.start_height + H1.fall.height[1] - 0.01  # within the limit, but hardly
     pose[5, 3:] = torch.tensor([0.0, 0.0, 0.5**0.5, 0.5**0.5])  # a quarter turn
-    monkeypatch.setitem(reference._motion, "root_pose", pose)
-    assert reference._find_start_frames().tolist() == [1, 2, 4, 6, 7, 8]  # of the first 80 %
+    fall = env.unwrapped.cfg.terminations.fall.params
+    assert start_frames(pose, fall).tolist() == [1, 2, 4, 6, 7, 8]  # of the first 80 %
+    assert start_frames(pose, None).tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert len(start_frames(pose[:1], fall)) == 0  # a clip that has not been lifted

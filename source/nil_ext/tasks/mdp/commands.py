@@ -20,7 +20,7 @@ from ...perception.similarity import VideoSimilarity
 from ...reference import Reference
 from ..embedded import load_reference
 from ..follow_camera import FollowCamera
-from .terminations import beyond_limits
+from .reference_states import reference_states, start_frames
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
     from .commands_cfg import ReferenceCommandCfg
 
 _STREAMS = ("mask_iou", "video_similarity", "forward_speed")
-
-_START_SHARE = 0.8
-"""Share of the reference in which episodes may start: later ones would be over at once."""
-
-_START_MARGIN = 0.02
-"""How far within the limits of height they start [m] (ours): at the limit an episode would be over before it began."""
 
 
 def encoder_from_cfg(cfg: ReferenceCommandCfg, device: str) -> Encoder:
@@ -99,9 +93,10 @@ class ReferenceCommand(CommandTerm):
             starts=None if self._begins_anywhere(reference) else range(cfg.film_every + 1),
             device=self.device,
         )
-        self._motion = self._start_states(reference)
+        self._motion = reference_states(reference, self.robot, self.length)
         self._path = self._camera_path(reference)
-        self._start_frames = self._find_start_frames()
+        fall = env.cfg.terminations.fall
+        self._start_frames = start_frames(self._motion["root_pose"], None if fall is None else fall.params)
         self._code = self._lookahead_code(masks)
         self._refreshed_at = -1
         self._first_filmed = 0
@@ -333,33 +328,3 @@ class ReferenceCommand(CommandTerm):
         now = torch.arange(self.length, device=self.device)
         steps = [max(1, round(ahead / self._env.step_dt)) for ahead in self.cfg.lookahead]
         return torch.cat([code[(now + step).clamp(max=self.length - 1)] for step in steps], dim=1)
-
-    def _find_start_frames(self) -> torch.Tensor:
-        """Frames in which an episode along the reference may start: a lifted motion may leave the fall limits."""
-        pose = self._motion["root_pose"][1 : max(1, int(_START_SHARE * (self.length - 1))) + 1]
-        if self._env.cfg.terminations.fall is None:
-            return torch.arange(1, len(pose) + 1, device=self.device)
-        fall = dict(self._env.cfg.terminations.fall.params)
-        low, high = fall.pop("height")
-        fall["height"] = (low + _START_MARGIN, high - _START_MARGIN)
-        fallen = beyond_limits(pose[:, 2] - fall.pop("start_height"), pose[:, 3:], **fall)
-        return 1 + (~fallen).nonzero().squeeze(1)
-
-    def _start_states(self, reference: Reference) -> dict[str, torch.Tensor]:
-        """State of each frame by the names of :meth:`target`; row 0 is e0 at rest, the only one of an unlifted clip."""
-        data, motion = self.robot.data, reference.motion
-        states = {
-            "root_pose": data.default_root_pose.torch[:1].clone(),
-            "root_vel": data.default_root_vel.torch[:1].clone(),
-            "joint_pos": data.default_joint_pos.torch[:1].clone(),
-            "joint_vel": data.default_joint_vel.torch[:1].clone(),
-        }
-        if motion is None:
-            return states
-        names = [str(name) for name in motion["joint_names"]]
-        order = [names.index(name) for name in self.robot.joint_names]
-        for name, rest in states.items():
-            rows = torch.as_tensor(motion[name][1 : self.length], dtype=torch.float32, device=self.device)
-            states[name] = torch.cat([rest, rows[:, order] if name.startswith("joint") else rows])
-        states["root_pose"][1:, :2] = 0.0  # the camera follows, so where along the path does not matter
-        return states
