@@ -187,10 +187,10 @@ choose_environment() {
             break
         elif holds "$prefix" isaaclab && holds "$prefix" nil_ext; then
             grep -qsxF "$repo/source" "$prefix"/lib/python3.12/site-packages/*nil_ext*.pth ||
-                say "note: the active $prefix holds another nil_ext than this checkout's ('pip install -e .')"
+                say "note: the active $prefix holds another nil_ext than this checkout's ('uv pip install -e .')"
             break
         elif holds "$prefix" isaaclab; then
-            say "the active $prefix has isaaclab but no nil_ext ('pip install -e .' there makes it used); using $venv"
+            say "the active $prefix has isaaclab but no nil_ext ('uv pip install -e .' there makes it used); using $venv"
         fi
     done
     # Isaac Lab asks VIRTUAL_ENV first, then CONDA_PREFIX.
@@ -226,7 +226,7 @@ case "$1" in
     -p | --python) exec "$prefix/bin/python" -P -c "$hand_over" "$@" ;;
     -t | --test)
         shift
-        holds "$prefix" pytest || die "$prefix has no pytest: run \"pip install -e '.[dev]'\" in it."
+        holds "$prefix" pytest || die "$prefix has no pytest: run \"uv pip install -e '.[dev]'\" in it."
         cd -- "$repo"
         exec "$prefix/bin/python" -m pytest "$@"
         ;;

@@ -273,7 +273,7 @@ def test_active_environment_without_the_package_is_named(installer: Checkout, tm
     (tmp_path / "other" / "lib" / "python3.12" / "site-packages" / "isaaclab-3.0.0.dist-info").mkdir(parents=True)
     done = installer.run("-i", VIRTUAL_ENV=str(tmp_path / "other"))
     assert done.returncode == 0
-    assert "no nil_ext ('pip install -e .'" in done.stderr
+    assert "no nil_ext ('uv pip install -e .'" in done.stderr
     assert installer.take_uv_calls() == ["venv --quiet", *INSTALLATION]
 
 

@@ -43,7 +43,7 @@ def require_runnable(env_cfg, args: argparse.Namespace) -> None:
     kit, ovrtx = _kit_choices(found, args.livestream), _ovrtx_choices(found, viewers)
     _require_one_runtime(found, kit, ovrtx)
     if kit:
-        _require_rtx(kit, "isaacsim", "pip install -e '.[isaacsim]'", traces=found.has_kit_camera)
+        _require_rtx(kit, "isaacsim", "uv pip install -e '.[isaacsim]'", traces=found.has_kit_camera)
     if ovrtx:
         _require_rtx(ovrtx, "ovrtx", "pip install 'isaaclab[ovrtx]==3.0.*'", traces=True)
     for viewer in viewers:
@@ -118,7 +118,7 @@ def _require_viewer(viewer: str, filmed: bool) -> None:
     package = VIEWER_PACKAGES.get(viewer)
     if package is not None and not installed(package):
         raise InputError(
-            f"--viz {viewer} needs the package '{package}', which is not installed: pip install -e '.[viewers]'."
+            f"--viz {viewer} needs the package '{package}', which is not installed: uv pip install -e '.[viewers]'."
         )
     if viewer == "newton_gl" and not os.environ.get("DISPLAY") and not filmed:
         raise InputError(

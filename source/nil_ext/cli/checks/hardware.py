@@ -93,6 +93,6 @@ def _engines(cuda: bool) -> Line:
 def _viewers() -> Line:
     missing = [viewer for viewer, package in VIEWER_PACKAGES.items() if not installed(package)]
     if missing:
-        return Line("viewers", "warning", f"not {', '.join(missing)}", "pip install -e '.[viewers]'")
+        return Line("viewers", "warning", f"not {', '.join(missing)}", "uv pip install -e '.[viewers]'")
     screen = "" if os.environ.get("DISPLAY") else " (newton_gl only with --video: no screen)"
     return Line("viewers", "ok", ", ".join(VIEWER_PACKAGES) + screen)

@@ -24,11 +24,9 @@ from .checkpoint import CHECKPOINT_VERSION, last_checkpoint, read_checkpoint, wr
 from .guard import NonFiniteError, RewardTerms, all_finite, diagnose, step_streams, write_diagnostic
 from .learning_thread import LearningThread
 from .random_state import get_random_state, set_random_state
+from .replay_file import ReplayFile
 from .stop_request import StopRequest, stop_on_signals
 from .training_logger import Progress, TrainingLogger
-
-REPLAY_FILE = "replay.pt"
-"""Name of the replay's file, beside the checkpoints; processes after the first put their number into theirs."""
 
 BEST_FILE = "model_best.pt"
 """Name of the checkpoint with the highest mean return; see :attr:`TrainingLogger.mean_return`."""
@@ -84,7 +82,7 @@ class OffPolicyRunner(OnPolicyRunner):
         """Highest mean return so far, which the best checkpoint has."""
         self._judged_by = self._reward_weights
         self._loaded_folder: Path | None = None
-        self._told_replay_too_large = False
+        self._replay_file = ReplayFile(self.gpu_global_rank, self.cfg.get("replay_save_limit", 0.0))
         self._collect_seconds = 0.0
         self._learn_seconds = 0.0
         self._learning_thread: LearningThread | None = None
@@ -353,34 +351,12 @@ class OffPolicyRunner(OnPolicyRunner):
         folder = Path(self.logger.log_dir)
         if self.logger.writer is not None:  # the first process
             self.save(str(folder / f"model_{self.current_learning_iteration}.pt"))
-        self._save_replay(folder / self._replay_name)
-
-    def _save_replay(self, file: Path) -> None:
-        """Write the replay where there is one and it is small enough; else leave none of an earlier moment behind."""
-        replay, limit = self.alg.replay, self.cfg.get("replay_save_limit", 0.0)
-        fits = replay.nbytes <= limit * 1e6
-        if len(replay) and fits:
-            # it may end up beside a checkpoint of another moment, whose weights are others
-            moment = {"transitions": self.alg.transitions, "reward_weights": self._reward_weights}
-            write_checkpoint(replay.state_dict() | moment, file)
-            return
-        file.unlink(missing_ok=True)
-        if limit > 0.0 and not fits and not self._told_replay_too_large and self.gpu_global_rank == 0:
-            self._told_replay_too_large = True
-            print(
-                f"\n[INFO] The replay takes {replay.nbytes / 1e6:.3g} MB, more than agent.replay_save_limit ="
-                f" {limit:g}, and is not saved: a resumed run has to refill it first."
-            )
+        self._replay_file.save(folder, self.alg.replay, self.alg.transitions, self._reward_weights)
 
     @property
     def _reward_weights(self) -> dict[str, float] | None:
         """Weights of the rewards, where the environment tells them."""
         return getattr(self.env, "reward_weights", None)
-
-    @property
-    def _replay_name(self) -> str:
-        rank = self.gpu_global_rank
-        return REPLAY_FILE if rank == 0 else REPLAY_FILE.replace(".", f"_rank{rank}.")
 
     def _go_on_from_loaded(self) -> None:
         """Take over replay and best policy that lie beside the loaded checkpoint, once."""
@@ -393,22 +369,13 @@ class OffPolicyRunner(OnPolicyRunner):
                 self.best_return, self._judged_by = content["best_return"], self._reward_weights
                 if self.logger.writer is not None:
                     write_checkpoint(content, Path(self.logger.log_dir) / BEST_FILE)
-        file = folder / self._replay_name
-        saved = read_checkpoint(file, self.device) if file.is_file() else {}
-        known = saved.get("reward_weights") or {}
-        missing = ""
-        if not saved:
-            missing = f"No replay beside {folder}'s checkpoint"
-        elif late := [n for n, w in (self._reward_weights or {}).items() if w and not known.get(n, w)]:
-            missing = f"{file} does not know {', '.join(late)}, which did not count then and does now"
-        elif not self.alg.replay.load_state_dict(saved):
-            missing = f"{file} fits another num_envs, replay_size, replay_precision or set of rewards"
+        missing, then = self._replay_file.load(folder, self.alg.replay, self._reward_weights)
         # all processes have to earn their updates alike
         if maximum_(torch.tensor(float(bool(missing)), device=self.device)):
             self.alg.replay.clear()
             print(f"[INFO] {missing or 'Another process has no replay'}: updates wait until it has been refilled.")
-        elif (then := saved.get("transitions", self.alg.transitions)) != self.alg.transitions:
+        elif then not in (None, self.alg.transitions):
             print(
-                f"[INFO] {file} was saved after {then} transitions, the checkpoint after {self.alg.transitions}: the"
-                " run goes on with what the replay holds all the same."
+                f"[INFO] {folder / self._replay_file.name} was saved after {then} transitions, the checkpoint after"
+                f" {self.alg.transitions}: the run goes on with what the replay holds all the same."
             )

@@ -57,8 +57,8 @@ class ReplayRing:
     Rewards are kept stream by stream and weighted when a batch is drawn, so that weights may change while it fills.
 
     With D observations, A actions, K streams and a table of a tenth, a transition takes 4.4 D + 4 (A + K) + 6 byte, or
-    2.2 D + 4 (A + K) + 6 with observations in float16. A million of the H1's then take 0.28 GiB with the paper preset
-    (D = 82, A = 19, K = 9) and 0.37 GiB with the cpu preset (D = 120, A = 19, K = 13).
+    2.2 D + 4 (A + K) + 6 with observations in float16. A million of the H1's then take 0.27 GiB with the paper preset
+    (D = 82, A = 19, K = 7) and 0.37 GiB with the cpu preset (D = 120, A = 19, K = 13).
     """
 
     def __init__(
