@@ -79,7 +79,8 @@ def test_ppo_trains_and_its_export_runs_in_mujoco(scripts, tmp_path):
     done = scripts.run("train.py", *small, "--max_iterations", 2, "--no_evaluation", cwd=tmp_path)
     [folder] = (tmp_path / "logs" / "nil_ext" / "nil_h1_walk").iterdir()
     assert f"{Path(done.args[1]).parent / 'play.py'} --task" in done.stdout
-    assert (folder / "model_1.pt").is_file()
+    infos = torch.load(folder / "model_1.pt", weights_only=True)["infos"]
+    assert infos["robot"] == "H1" and infos["progress"].keys() >= {"over", "lasted"}
     scripts.run("play.py", *small, "--checkpoint", "latest", "env.episode_length_s=0.4", cwd=tmp_path)
     exported = folder / "exported" / "policy.onnx"
     session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])

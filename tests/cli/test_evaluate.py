@@ -135,6 +135,9 @@ def test_a_control_that_did_imitate_is_refused(refuse, make_run):
     control = make_run("control", env="rewards:\n  video_similarity:\n    weight: 0.0\n  mask_iou:\n    weight: 1.0\n")
     arguments = ("--task", TASK, "--checkpoint", make_run(), "--regularisation_only", control)
     assert "is no control without imitation" in refuse(evaluate.run, *arguments)
+    expert = make_run("expert", env="rewards:\n  video_similarity: null\n  mask_iou: null\n")  # it has no such terms
+    arguments = ("--task", TASK, "--checkpoint", make_run(), "--regularisation_only", expert)
+    assert "is no control without imitation" in refuse(evaluate.run, *arguments)
 
 
 # -- on the simulator

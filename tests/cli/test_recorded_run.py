@@ -81,6 +81,17 @@ def test_a_run_brings_its_own_settings_and_play_mode_keeps_its_own(make_run, par
     assert (reference.start_along_reference, reference.lost_below, env_cfg.scene.num_envs) == (0.0, 0.0, 4)
 
 
+def test_how_updates_ran_is_not_asked_of_a_machine_that_plays(make_run, parse):
+    def on_a_gpu(**settings) -> RecordedRun:
+        run = make_run("run")
+        run.agent["algorithm"].update(settings)
+        return run
+
+    _, agent_cfg = on_a_gpu(cuda_graphs=True, compiled=True, batch_size=7).resolve(parse(*CALL), list(CALL))
+    algorithm = agent_cfg.algorithm
+    assert (algorithm.cuda_graphs, algorithm.compiled, algorithm.batch_size) == (False, False, 7)
+
+
 def test_a_kind_of_action_that_the_call_names_is_not_swapped(make_run, parse):
     argv = [*CALL[:-1], "presets=cpu,residual"]
     with pytest.raises(InputError, match=r"trained with another env\.actions\.joints\.class_type"):

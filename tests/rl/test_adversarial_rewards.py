@@ -11,6 +11,7 @@ import pytest
 import torch
 from tensordict import TensorDict
 
+from nil_ext.rl.algorithms import policy_alone
 from nil_ext.rl.imitation import AMP, ExpertTransitions, GAIfO
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.storage import ReplayRing
@@ -35,6 +36,13 @@ def linear(algorithm, weights: tuple[float, float]) -> None:
     network = torch.nn.Linear(2, 1, bias=False)
     network.weight.data = torch.tensor([weights])
     algorithm.network.network = network
+
+
+def test_a_policy_alone_is_loaded_without_its_discriminator():
+    trained, fresh = make(AMP), make(AMP)
+    fresh.load(policy_alone(trained.save()))
+    weights, expected = fresh.actor.state_dict(), trained.actor.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in expected.items())
 
 
 def test_amp_is_least_squares_with_a_bounded_reward():

@@ -139,6 +139,27 @@ def test_an_environment_that_fails_saves_the_weights(point_mass, beside_cfg, tmp
     assert torch.get_num_threads() == 2
 
 
+def test_a_second_signal_saves_what_the_running_updates_leave(point_mass, beside_cfg, tmp_path, monkeypatch, tensors):
+    """It may come while the runner waits for updates that have begun."""
+    runner = make(point_mass, beside_cfg, log_dir=str(tmp_path))
+    update, wait = runner.alg.learner.step, runner._learn
+    monkeypatch.setattr(runner.alg.learner, "step", lambda *args: time.sleep(0.2) or update(*args))
+
+    def interrupted(waited_for):
+        if runner.alg.transitions > 400:
+            raise KeyboardInterrupt
+        return wait(waited_for)
+
+    monkeypatch.setattr(runner, "_learn", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        runner.learn(1000)
+    [file] = tmp_path.glob("model_*.pt")
+    saved = read_checkpoint(file)
+    assert runner.alg.gradient_steps > 0
+    assert saved["gradient_steps"] == runner.alg.gradient_steps
+    assert torch.equal(tensors(saved)["/actor_state_dict/mlp.0.weight"], runner.alg.actor.mlp[0].weight)
+
+
 def test_an_update_that_fails_ends_the_run(point_mass, beside_cfg, monkeypatch):
     def fail(*_):
         raise RuntimeError("no gradient")

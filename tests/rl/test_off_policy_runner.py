@@ -306,6 +306,45 @@ def test_where_another_reward_begins_to_count_the_replay_and_the_best_return_beg
     assert read_checkpoint(best)["best_return"] == runner.best_return
 
 
+def test_a_replay_saved_as_another_reward_begins_to_count_is_not_taken_for_one_of_it(point_mass, train_cfg, tmp_path):
+    class Switching(type(point_mass)):
+        """Its weights change at the end of a step, as where a curriculum looks at the episodes that end there."""
+
+        reward_streams, reward_weights = ("near", "alive"), {"near": 0.0, "alive": 1.0}
+
+        def step(self, actions):
+            weights = torch.tensor(list(self.reward_weights.values()))
+            obs, near, dones, extras = super().step(actions)
+            extras["reward_streams"] = torch.stack([near, torch.ones_like(near)], dim=1) * (weights > 0.0)
+            extras["reward_weights"] = weights
+            if self.num_steps == 10 * 5:
+                self.reward_weights = {"near": 1.0, "alive": 1.0}
+            return obs, extras["reward_streams"] @ weights, dones, extras
+
+    runner = OffPolicyRunner(Switching(), train_cfg, log_dir=str(tmp_path))
+    runner.learn(10)  # ends with the step that changes them
+    assert read_checkpoint(tmp_path / "replay.pt")["reward_weights"] == {"near": 0.0, "alive": 1.0}
+    env = Switching()
+    env.reward_weights = runner.env.reward_weights
+    resumed = OffPolicyRunner(env, copy.deepcopy(train_cfg))
+    resumed.load(str(tmp_path / "model_10.pt"))
+    resumed._go_on_from_loaded()
+    assert len(resumed.alg.replay) == 0
+
+
+def test_the_speed_is_that_of_all_processes(point_mass, train_cfg, tmp_path):
+    fps = {}
+    for processes in (1, 3):
+        runner = OffPolicyRunner(point_mass, copy.deepcopy(train_cfg), log_dir=str(tmp_path / str(processes)))
+        runner.logger.gpu_world_size = processes
+        report = runner.logger.report
+        runner.logger.report = lambda *args, report=report: report(*args[:3], 1.0, 1.0)
+        runner.learn(1)
+        [scalar] = read_scalars(tmp_path / str(processes))["Perf/total_fps"]
+        fps[processes] = scalar.value
+    assert fps == {1: 16 * 5 / 2, 3: 3 * 16 * 5 / 2}
+
+
 def test_exports_equal_the_policy(point_mass, train_cfg, tmp_path):
     onnx_reference = pytest.importorskip("onnx.reference")
     runner = OffPolicyRunner(point_mass, train_cfg)

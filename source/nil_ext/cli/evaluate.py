@@ -186,7 +186,7 @@ class _Judge:
 def _require_regularisation_only(run: RecordedRun) -> None:
     """Refuse a control that was trained on imitation after all."""
     weights = {
-        name: run.env.get("rewards", {}).get(name, {}).get("weight") for name in ("video_similarity", "mask_iou")
+        name: (run.env.get("rewards", {}).get(name) or {}).get("weight") for name in ("video_similarity", "mask_iou")
     }
     if any(weight != 0.0 for weight in weights.values()):
         raise InputError(

@@ -43,8 +43,14 @@ nor is the physics engine: judging in another one is a test of its own."""
 AGENT_SETTINGS = (("class_name",), ("obs_groups",), ("actor",), ("critic",), ("algorithm",))
 """Parts of the agent without which its checkpoint does not load."""
 
-TRAINING_ONLY = ("env.commands.reference.start_along_reference", "env.commands.reference.lost_below")
-"""How episodes of training start and end: whoever judges or plays starts them at e0, and lets them end with a fall."""
+TRAINING_ONLY = (
+    "env.commands.reference.start_along_reference",
+    "env.commands.reference.lost_below",
+    "agent.algorithm.compiled",
+    "agent.algorithm.cuda_graphs",
+)
+"""What only a training has: how its episodes start and end (whoever judges or plays starts them at e0, and lets them
+end with a fall), and how its updates run, which another machine may not be able to."""
 
 _ACTION_KINDS = {
     "JointEffortAction": "torque",
@@ -219,19 +225,21 @@ def default_selector(args: argparse.Namespace) -> str | None:
     return None if is_nil else "latest"
 
 
-def warn_of_another_reference(checkpoint: Path, reference: Reference) -> None:
-    """Print a line where training goes on from a run that imitated another reference."""
+def imitated_another(checkpoint: Path, reference: Reference) -> bool:
+    """Whether training goes on from a run that imitated another reference; it is printed."""
     file = checkpoint.parent / RUN_MANIFEST_FILENAME
     try:
         about = json.loads(file.read_text(encoding="utf-8"))["metadata"]
     except (OSError, ValueError, KeyError, TypeError):
-        return  # a bare checkpoint
+        return False  # a bare checkpoint
     theirs = about.get("reference", reference.digest)
-    if theirs != reference.digest and about.get("reward") != TASK:
-        print(
-            f"[WARN] Run '{checkpoint.parent}' imitated another reference (digest {theirs[:12]}, this one "
-            f"{reference.digest[:12]}): its replay holds rewards by that one; give its --reference to go on with it."
-        )
+    if theirs == reference.digest or about.get("reward") == TASK:
+        return False
+    print(
+        f"[WARN] Run '{checkpoint.parent}' imitated another reference (digest {theirs[:12]}, this one "
+        f"{reference.digest[:12]}): its rewards are no measure of this one's; give its --reference to go on with it."
+    )
+    return True
 
 
 def require_seeds(runs: list[RecordedRun]) -> None:

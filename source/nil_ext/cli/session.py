@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -125,6 +126,8 @@ def open_session(
             "observations": _observation_contract(env, agent_cfg.obs_groups["actor"]),
             "progress": reference.progress,  # not a copy: each checkpoint has what holds then
         }
+        if not isinstance(runner, OffPolicyRunner):  # rsl_rl's own would save without
+            runner.save = functools.partial(runner.save, infos=runner.infos)
         runner.reward_terms = env.unwrapped.reward_manager.get_active_iterable_terms
         yield Session(env, runner, reference, gym.spec(args.task).kwargs["robot_entry_point"])
 
@@ -182,7 +185,8 @@ def load_checkpoint(session: Session, path: Path, to_train: bool = False) -> Non
     """
     mine = {key: value for key, value in session.runner.infos.items() if key not in ("task", "reward", "progress")}
     try:
-        theirs = session.runner.load(str(path))
+        # rsl_rl's own runner would ask for the device on which the file was written
+        theirs = session.runner.load(str(path), map_location=session.runner.device)
     except RuntimeError as error:  # shapes that do not fit
         raise InputError(f"Checkpoint '{path}' does not fit this task: {str(error).splitlines()[0]}") from error
     _require_same(path, theirs, mine)
@@ -197,7 +201,7 @@ def load_checkpoint(session: Session, path: Path, to_train: bool = False) -> Non
 
 
 def _require_same(path: Path, theirs: dict | None, mine: dict) -> None:
-    """Refuse a checkpoint whose contract differs; rsl_rl's own runner writes none, and the first ones no action."""
+    """Refuse a checkpoint whose contract differs; ``isaaclab train`` writes none, and the first ones no action."""
     for key, value in mine.items():
         if theirs and theirs.get(key, value if key == "action" else None) != value:
             raise InputError(

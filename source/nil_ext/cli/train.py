@@ -29,7 +29,7 @@ from .common import is_baseline, parse_args, resolve_cfgs, run_main
 from .judge import judge
 from .lift import LiftWatch
 from .own_robot import record_robot
-from .recorded_run import warn_of_another_reference
+from .recorded_run import imitated_another
 from .session import (
     LIBRARY,
     Session,
@@ -76,7 +76,8 @@ def run(argv: list[str]) -> int:
         if args.distributed:  # a curriculum is looked at when an episode ends, which each process does in its own time
             raise InputError("env.tracking_steps is for a single process: set it to 0 with --num_gpus.")
         env_cfg.begin_with_tracking()
-        then = "its video and speed" if env_cfg.speed_weight else "its video"
+        beside = (("speed", env_cfg.speed_weight), ("joint angles", env_cfg.joints_weight))
+        then = " and ".join(["its video", *(what for what, weight in beside if weight)])
         print(
             "[nil_ext] Training follows the reference's joint angles first, without filming, until episodes last "
             f"{env_cfg.tracking_until:.0%} of it or for {env_cfg.tracking_steps} steps, then {then} "
@@ -87,7 +88,7 @@ def run(argv: list[str]) -> int:
     )
     if checkpoint is not None:
         require_fitting(checkpoint, env_cfg, to_train=True)
-        warn_of_another_reference(checkpoint, reference)
+        another = imitated_another(checkpoint, reference)
     with (
         run_folder(agent_cfg.experiment_name, args.run_name or agent_cfg.run_name, args.run_timestamp) as log_dir,
         startup_screen(args, num_stages=2) as screen,
@@ -97,6 +98,8 @@ def run(argv: list[str]) -> int:
         with open_session(args, env_cfg, agent_cfg, log_dir, trajectories) as session:
             if checkpoint is not None:
                 load_checkpoint(session, checkpoint, to_train=True)
+                if another and isinstance(session.runner, OffPolicyRunner):
+                    session.runner.leave_replay("The checkpoint imitated another reference")
             source = reference.meta["source"]["kind"]
             encoder = session.reference.similarity.encoder.manifest()
             about = {
@@ -121,7 +124,8 @@ def run(argv: list[str]) -> int:
             try:
                 session.runner.learn(agent_cfg.max_iterations, agent_cfg.init_at_random_ep_len)
             except KeyboardInterrupt:
-                _save_where_the_runner_does_not(session, log_dir)
+                if rank(args) == 0:
+                    _save_where_the_runner_does_not(session, log_dir)
                 print(f"\n[nil_ext] Stopped and saved. To go on, add to the same command: --checkpoint {log_dir}")
                 return 130
             best = _best_policy(args, log_dir)

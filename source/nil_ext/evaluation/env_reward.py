@@ -32,8 +32,7 @@ def env_reward(velocity_xy: torch.Tensor, kind: str, speed: float, step_dt: floa
     if kind == "humanoid":
         share = torch.exp(-((velocity_xy[..., 0] - speed) ** 2))
     elif kind == "quadruped":
-        wanted = velocity_xy.new_tensor([speed, 0.0])
-        share = torch.exp(-5.0 * (velocity_xy - wanted).norm(dim=-1))
+        share = torch.exp(-5.0 * torch.hypot(velocity_xy[..., 0] - speed, velocity_xy[..., 1]))
     else:
         raise ValueError(f"The Env. Reward knows 'humanoid' and 'quadruped', not '{kind}'.")
     return share * (_RATE * step_dt)

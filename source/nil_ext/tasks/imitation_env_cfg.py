@@ -211,6 +211,9 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
     """What the reference's speed counts beside the video after those steps. The camera follows the robot, so the video
     hardly tells how fast it goes; the stance feet of a lifted clip do."""
 
+    joints_weight: float = 0.0
+    """What the reference's joint positions count beside the video after those steps."""
+
     sim: SimulationCfg = SimulationCfg(dt=0.002, render_interval=5, physics=PhysicsPresetCfg())
     """500 Hz physics (the paper)."""
 
@@ -338,7 +341,7 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
             "num_steps": self.tracking_steps,
             "until": self.tracking_until,
             "tracking": self._add_tracking_terms(),
-            "video": {**video, "tracking_root_vel": self.speed_weight},
+            "video": {**video, "tracking_root_vel": self.speed_weight, "tracking_joint_pos": self.joints_weight},
         }
         self.curriculum.tracking_first = CurriculumTermCfg(func=mdp.TrackingFirst, params=params)
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from tensordict import TensorDict
 
-from nil_ext.rl.algorithms import BRO
+from nil_ext.rl.algorithms import BRO, POLICY_ONLY
 from nil_ext.rl.distributed import average_, broadcast_
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.storage import ReplayRing
@@ -91,6 +91,8 @@ class ExpertBRO(BRO, ABC):
     def load(self, loaded_dict: dict, load_cfg: dict | None = None, strict: bool = True) -> bool:
         """Load as :class:`~nil_ext.rl.algorithms.BRO` does, the network with the critic."""
         goes_on = super().load(loaded_dict, load_cfg, strict)
+        if loaded_dict.get(POLICY_ONLY):
+            return goes_on
         wanted = load_cfg or {"critic": True, "optimizer": True}
         if wanted.get("critic"):
             self.network.load_state_dict(loaded_dict[f"{self.network_name}_state_dict"], strict=strict)

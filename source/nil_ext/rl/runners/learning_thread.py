@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -35,6 +35,7 @@ class LearningThread:
         self._threads = torch.get_num_threads()
         torch.set_num_threads(max(1, self._threads // 2))  # before the thread starts, which takes the number over
         self._executor = ThreadPoolExecutor(1, "learning")
+        self._learning: Future | None = None
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -51,10 +52,10 @@ class LearningThread:
         """
         with torch.enable_grad():  # environments step without: a baseline's networks learn here
             prepared = algorithm.begin_update()
-        learning = self._executor.submit(prepared)
-        try:
-            result = step()
-        except BaseException:
-            learning.exception()  # wait: the weights are saved next
-            raise
-        return result, learning.result
+        self._learning = self._executor.submit(prepared)
+        return step(), self._learning.result
+
+    def finish(self) -> None:
+        """Wait for updates that may still run, as where a step or the wait for them was interrupted."""
+        if self._learning is not None:
+            self._learning.exception()

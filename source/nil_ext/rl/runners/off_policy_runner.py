@@ -117,6 +117,8 @@ class OffPolicyRunner(OnPolicyRunner):
             try:
                 stopped = self._run(num_learning_iterations, max_seconds, stop)
             finally:  # also when the environment fails: hours of training are not lost
+                if self._learning_thread is not None:
+                    self._learning_thread.finish()
                 self._save_to_log_dir()
                 self.logger.stop_logging_writer()
         if stopped:
@@ -222,12 +224,14 @@ class OffPolicyRunner(OnPolicyRunner):
             # Not inference_mode: tensors made under it could not be used in the updates that follow.
             with torch.no_grad():
                 actions = self.alg.act(obs)
+                weights = self._reward_weights  # before the step, which may change those of the next
                 (obs, rewards, dones, extras), waited = self._step(actions.to(self.env.device))
                 learn_seconds += waited
                 obs, rewards, dones = obs.to(self.device), rewards.to(self.device), dones.to(self.device)
                 streams = step_streams(self.alg.replay.obs_dims, actions, obs, rewards, dones, extras)
                 stopped = self._check(streams, stop)
                 self.alg.process_env_step(obs, rewards, dones, extras)
+                self._replay_file.reward_weights = weights
                 self.logger.process_env_step(rewards, dones, extras)
             if self._learning_thread is None:
                 learn_seconds += self._learn(self.alg.update)
@@ -351,7 +355,7 @@ class OffPolicyRunner(OnPolicyRunner):
         folder = Path(self.logger.log_dir)
         if self.logger.writer is not None:  # the first process
             self.save(str(folder / f"model_{self.current_learning_iteration}.pt"))
-        self._replay_file.save(folder, self.alg.replay, self.alg.transitions, self._reward_weights)
+        self._replay_file.save(folder, self.alg.replay, self.alg.transitions)
 
     @property
     def _reward_weights(self) -> dict[str, float] | None:

@@ -24,22 +24,24 @@ class ReplayFile:
         """
         self.name = "replay.pt" if rank == 0 else f"replay_rank{rank}.pt"
         """Name of the file."""
+        self.reward_weights: dict[str, float] | None = None
+        """Weights of the rewards in the newest stored step, where the environment tells them; those of a step to come
+        may be others, and streams of weight 0 are stored as 0."""
         self._limit = limit
         self._tells = rank == 0 and limit > 0.0
 
-    def save(self, folder: Path, replay: ReplayRing, transitions: int, reward_weights: dict[str, float] | None) -> None:
+    def save(self, folder: Path, replay: ReplayRing, transitions: int) -> None:
         """Write the replay where there is one and it is small enough; else leave none of an earlier moment behind.
 
         Args:
             folder: the run's.
             replay: the replay.
             transitions: how many the run has seen.
-            reward_weights: weights of the rewards now, where the environment tells them.
         """
         fits = replay.nbytes <= self._limit * 1e6
         if len(replay) and fits:
             # it may end up beside a checkpoint of another moment, whose weights are others
-            moment = {"transitions": transitions, "reward_weights": reward_weights}
+            moment = {"transitions": transitions, "reward_weights": self.reward_weights}
             write_checkpoint(replay.state_dict() | moment, folder / self.name)
             return
         (folder / self.name).unlink(missing_ok=True)
@@ -65,9 +67,11 @@ class ReplayFile:
         if not file.is_file():
             return f"No replay beside {folder}'s checkpoint", None
         saved = read_checkpoint(file, replay.device)
-        known = saved.get("reward_weights") or {}
+        weights = saved.get("reward_weights")
+        known = weights or {}
         if late := [name for name, weight in (reward_weights or {}).items() if weight and not known.get(name, weight)]:
             return f"{file} does not know {', '.join(late)}, which did not count then and does now", None
         if not replay.load_state_dict(saved):
             return f"{file} fits another num_envs, replay_size, replay_precision or set of rewards", None
+        self.reward_weights = weights
         return "", saved.get("transitions")

@@ -129,7 +129,7 @@ class TrainingLogger(Logger):
         """
         if self.disable_logs or self._steps == 0:
             return
-        transitions = self._steps * self.num_envs
+        transitions = self._steps * self.num_envs * self.gpu_world_size  # of all processes, as progress.transitions
         sums = {name: total.item() for name, total in self._sums.items()}
         scalars = {
             **self._fetch_means(self._episodes),

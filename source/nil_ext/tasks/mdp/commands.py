@@ -14,6 +14,7 @@ import torch
 from isaaclab.managers import CommandTerm
 
 from ...errors import InputError
+from ...perception.clips import fill_rows
 from ...perception.encoders import Encoder, make_encoder
 from ...perception.masks import MaskCode, change_weight, composite, fit_frames, iou, shaped, soft_iou, soften
 from ...perception.similarity import VideoSimilarity
@@ -273,7 +274,8 @@ class ReferenceCommand(CommandTerm):
         """Start a new episode: the clip history of the environments is forgotten."""
         rows = torch.arange(self.num_envs, device=self.device)[env_ids]
         self.similarity.reset(rows)
-        self._overlap[rows] = self._score[rows] = 1.0
+        for values in (self._overlap, self._score):
+            fill_rows(values, rows, 1.0)
         if len(rows) == self.num_envs:  # as for an evaluation, which counts every step
             self.film_next()
 
