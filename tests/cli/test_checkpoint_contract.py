@@ -70,7 +70,13 @@ def test_a_file_that_is_no_checkpoint_is_refused(refuse, tmp_path: Path):
 def load(theirs: dict | None) -> None:
     """Load a checkpoint into an environment of the H1's cpu profile with one observation."""
     mine = {"task": TASK, **CPU, "joint_names": ["knee"], "observations": [["joint_pos", 1]]}
-    load_checkpoint(SimpleNamespace(runner=SimpleNamespace(infos=mine, load=lambda _: theirs)), Path("model_1.pt"))
+
+    def read(path: str, map_location: str) -> dict | None:
+        assert map_location == "cpu"  # whichever device wrote it
+        return theirs
+
+    runner = SimpleNamespace(infos=mine, device="cpu", load=read)
+    load_checkpoint(SimpleNamespace(runner=runner), Path("model_1.pt"))
 
 
 FULL = {"task": "NIL-H1-Run", **CPU, "joint_names": ["knee"], "observations": [["joint_pos", 1]]}

@@ -131,12 +131,16 @@ def test_a_control_of_other_settings_is_refused(refuse, make_run):
     assert "differ in env.decimation" in refuse(evaluate.run, *arguments)
 
 
-def test_a_control_that_did_imitate_is_refused(refuse, make_run):
-    control = make_run("control", env="rewards:\n  video_similarity:\n    weight: 0.0\n  mask_iou:\n    weight: 1.0\n")
+@pytest.mark.parametrize(
+    "rewards",
+    [
+        "  video_similarity:\n    weight: 0.0\n  mask_iou:\n    weight: 1.0\n",
+        "  video_similarity: null\n  mask_iou: null\n",  # the Expert's, or of --reward tracking
+    ],
+)
+def test_a_control_of_other_rewards_is_refused(refuse, make_run, rewards):
+    control = make_run("control", env=f"rewards:\n{rewards}")
     arguments = ("--task", TASK, "--checkpoint", make_run(), "--regularisation_only", control)
-    assert "is no control without imitation" in refuse(evaluate.run, *arguments)
-    expert = make_run("expert", env="rewards:\n  video_similarity: null\n  mask_iou: null\n")  # it has no such terms
-    arguments = ("--task", TASK, "--checkpoint", make_run(), "--regularisation_only", expert)
     assert "is no control without imitation" in refuse(evaluate.run, *arguments)
 
 
