@@ -19,7 +19,7 @@ import gymnasium as gym
 import pytest
 
 from nil_ext.cli import doctor
-from nil_ext.cli.checks import models
+from nil_ext.cli.checks import models, simulation
 from nil_ext.cli.checks.models import check_hub, check_robot
 from nil_ext.cli.checks.packages import check_packages
 from nil_ext.cli.checks.simulation import Findings, check_task, frame_line, memory_line
@@ -127,6 +127,28 @@ def test_memory_of_one_environment_and_how_many_fit():
     line = memory_line(TASK, GOOD, dataclasses.replace(many, free=5 * GIB // 2))
     assert line.level == "warning"
     assert "--num_envs 29" in line.remedy
+
+
+def test_memory_that_does_not_grow_is_not_told():
+    line = memory_line(TASK, GOOD, dataclasses.replace(GOOD, used=GIB - MIB))
+    assert (line.level, line.finding[:9]) == ("warning", "not told:")
+    assert "--num_envs" not in line.finding
+
+
+def test_a_process_that_converted_the_model_is_not_compared_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """64 environments with 600 MiB more than 4 take 10 MiB each, whatever the conversion before took."""
+    monkeypatch.setenv("NIL_CACHE_DIR", str(tmp_path))
+    held = {4: GIB, 64: GIB + 600 * MIB}
+
+    def look(task: str, num_envs: int, options: list[str]) -> Findings:
+        folder = tmp_path / "robots" / "h1-0123"
+        first = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        return dataclasses.replace(GOOD, used=held[num_envs] + (800 * MIB if first else 0))
+
+    monkeypatch.setattr(simulation, "_look", look)
+    _, line = check_task(TASK, [])
+    assert line.finding.startswith("10.00 MiB an environment, 1.00 GiB for the rest")
 
 
 # -- packages, hub, robots

@@ -16,6 +16,7 @@ import psutil
 import torch
 
 from ...perception.masks import iou
+from ...reference.cache import cache_root
 from ..common import parse_args, resolve_cfgs, run_main
 from .line import Line
 
@@ -59,13 +60,18 @@ def check_task(task: str, options: list[str]) -> Iterator[Line]:
         task: gym id.
         options: presets, overrides and launcher options of the command line.
     """
+    models = _converted_models()
     few = _look(task, _FEW, options)
     if isinstance(few, str):
         yield Line(f"frame {task}", "problem", few, f"see the whole output: scripts/play.py --task {task}")
         return
     yield frame_line(task, few)
+    if _converted_models() != models:  # by that process, which kept some memory of it
+        few = _look(task, _FEW, options)
     many = _look(task, _MANY, options)
-    if isinstance(many, str):
+    if isinstance(few, str):
+        yield Line(f"memory {task}", "problem", few, f"see the whole output: scripts/play.py --task {task}")
+    elif isinstance(many, str):
         yield Line(f"memory {task}", "problem", f"{_MANY} environments: {many}", "give fewer with --num_envs")
     else:
         yield memory_line(task, few, many)
@@ -94,7 +100,10 @@ def frame_line(task: str, found: Findings) -> Line:
 
 def memory_line(task: str, few: Findings, many: Findings) -> Line:
     """Estimate what one environment takes and how many fit."""
-    each = max((many.used - few.used) / (_MANY - _FEW), 2**10)
+    if many.used <= few.used:
+        text = f"not told: {_MANY} environments held no more than {_FEW}, {many.used / 2**30:.2f} GiB"
+        return Line(f"memory {task}", "warning", text, "run the doctor again while nothing else starts or ends")
+    each = (many.used - few.used) / (_MANY - _FEW)
     fits = int((_SPARE * many.free - few.used - many.replay) / each) + _FEW
     text = (
         f"{each / 2**20:.2f} MiB an environment, {few.used / 2**30:.2f} GiB for the rest, "
@@ -109,6 +118,11 @@ def memory_line(task: str, few: Findings, many: Findings) -> Line:
 def _round_down(count: int) -> int:
     """The power of two below: an estimate deserves no more digits."""
     return 1 << (count.bit_length() - 1)
+
+
+def _converted_models() -> set[str]:
+    """Names of the robots' models that have been converted on this machine."""
+    return {folder.name for folder in (cache_root() / "robots").glob("*")}
 
 
 def _look(task: str, num_envs: int, options: list[str]) -> Findings | str:
