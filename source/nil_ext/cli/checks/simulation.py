@@ -62,16 +62,14 @@ def check_task(task: str, options: list[str]) -> Iterator[Line]:
     """
     models = _converted_models()
     few = _look(task, _FEW, options)
+    if _converted_models() != models:  # by that process, which kept some memory of it
+        few = _look(task, _FEW, options)
     if isinstance(few, str):
         yield Line(f"frame {task}", "problem", few, f"see the whole output: scripts/play.py --task {task}")
         return
     yield frame_line(task, few)
-    if _converted_models() != models:  # by that process, which kept some memory of it
-        few = _look(task, _FEW, options)
     many = _look(task, _MANY, options)
-    if isinstance(few, str):
-        yield Line(f"memory {task}", "problem", few, f"see the whole output: scripts/play.py --task {task}")
-    elif isinstance(many, str):
+    if isinstance(many, str):
         yield Line(f"memory {task}", "problem", f"{_MANY} environments: {many}", "give fewer with --num_envs")
     else:
         yield memory_line(task, few, many)
