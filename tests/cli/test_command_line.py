@@ -52,9 +52,35 @@ def test_no_other_device_is_swapped_in(given: list[str]):
         with_machine_settings(given)
 
 
-def test_with_cuda_nothing_is_added(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.usefixtures("no_cuda")
+def test_a_driver_that_pytorch_cannot_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with_machine_settings([])
+    assert "driver" not in capsys.readouterr().out
+    (tmp_path / "nvidia-smi").touch(mode=0o755)
+    with_machine_settings([])
+    assert "NVIDIA's driver is installed, but PyTorch cannot use it: scripts/doctor.py" in capsys.readouterr().out
+    with_machine_settings(["--device", "cpu"])  # chosen: nothing is missing
+    assert "driver" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert with_machine_settings(["--task", "T"]) == ["--task", "T"]
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize("given", [["--task", "T"], ["--device", "cuda:1"], ["--device=cuda", "presets=cpu"]])
+def test_with_cuda_nothing_is_added(given: list[str]):
+    assert with_machine_settings(given) == given
+
+
+@pytest.mark.usefixtures("cuda")
+def test_the_cpu_of_a_machine_with_cuda_runs_the_cpu_profile_too(capsys: pytest.CaptureFixture[str]):
+    given = ["--task", "T", "--device", "cpu"]
+    assert with_machine_settings(given) == [*given, "presets=cpu"]
+    assert "[nil_ext] --device cpu: running the 'cpu' profile" in capsys.readouterr().out
+    assert with_machine_settings([*given, "presets=paper"]) == [*given, "presets=paper"]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from nil_ext.reference import Reference
 from nil_ext.reference.alignment import Alignment, apply
 from nil_ext.robots.a1 import A1
 from nil_ext.robots.robot import RobotModel
+from nil_ext.tasks import embedded
 from nil_ext.tasks.embedded import ASSETS, describe, load_reference
 from nil_ext.tasks.mdp import ReferenceCommandCfg
 
@@ -86,6 +87,13 @@ def test_a_clip_that_cannot_be_searched_is_used_without_a_motion(clip, tmp_path,
     assert loaded.motion is None and loaded.digest == short.digest
     [_, why] = describe(loaded).splitlines()
     assert why == "  its motion is not known: 4 frames at 50 Hz are too few to lift: give more of the clip."
+
+
+def test_a_clips_networks_run_where_training_does(clip, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(embedded, "prepare", lambda *_, settings, **__: asked.append(settings) or clip)
+    load_reference(ReferenceCommandCfg(task=TASK, robot="A1", path="clip.mp4"), device="cuda:1")
+    assert [(how.device, how.segmenter.device) for how in asked] == [("cuda:1", "cuda:1")]
 
 
 def test_a_damaged_lift_is_made_again(clip, searches, tmp_path):

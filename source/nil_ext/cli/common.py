@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -168,23 +169,27 @@ def _known_task(task: str | None) -> str:
 
 
 def with_machine_settings(argv: list[str]) -> list[str]:
-    """The arguments with ``--device cpu presets=cpu`` added where there is no CUDA and nothing else was chosen.
+    """The arguments with ``--device cpu presets=cpu`` added where they run without CUDA and choose nothing else.
 
     The choice is printed: a default is never swapped silently.
 
     Raises:
         InputError: When a CUDA device is asked for and there is none.
     """
-    if torch.cuda.is_available() or "--help" in argv or "-h" in argv:
+    device, cuda = value_of(argv, "--device"), torch.cuda.is_available()
+    on_cpu = device is not None and device.startswith("cpu")
+    if (cuda and not on_cpu) or "--help" in argv or "-h" in argv:
         return argv
-    device = value_of(argv, "--device")
     if device is not None and device.startswith("cuda"):
         raise InputError(f"--device {device}: PyTorch finds no CUDA device here; leave it out to run on the CPU.")
     if device is None:
         argv = [*argv, "--device", "cpu"]
     if chosen_presets(argv) & set(PROFILES):
         return argv
-    print("[nil_ext] No CUDA device: running the 'cpu' profile (see docs/method.md; 'presets=paper' overrides).")
+    reason = f"--device {device}" if cuda else "No CUDA device"
+    print(f"[nil_ext] {reason}: running the 'cpu' profile (see docs/method.md; 'presets=paper' overrides).")
+    if not cuda and not on_cpu and shutil.which("nvidia-smi") is not None:
+        print("[nil_ext] NVIDIA's driver is installed, but PyTorch cannot use it: scripts/doctor.py says more.")
     return with_cpu_profile(argv)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..evaluation import METRICS, Rollout, Yardstick, judge_episodes, roll_out
+from ..evaluation import METRICS, Rollout, Yardstick, judge_streams, roll_out
 from ..evaluation.side_by_side import side_by_side
 from ..files import whole_file
 from ..reference.video import write_video
@@ -41,12 +41,17 @@ def judge(session: Session, policy: Policy, folder: Path, name: str) -> Path:
     """
     env, measure = session.env, yardstick(session)
     policies = {"policy": policy} | {key: act for key, act in controls(session, seed=0).items() if key in CONTROLS}
+    rows: dict[str, Row] = {}
+    print(f"[nil_ext] Rolling out {', '.join(policies)}: {env.num_envs} episodes each.")
     with SimulatorProbe(session).attached() as probe:
-        rollouts = {key: roll_out(env, act, probe, measure.rate, film=key == "policy") for key, act in policies.items()}
-    rows = {key: short_row(rollout, measure) for key, rollout in rollouts.items()}
+        for key, act in policies.items():
+            rollout = roll_out(env, act, probe, measure.rate, film=key == "policy")
+            rows[key] = short_row(rollout, measure)
+            if key == "policy":  # of a thousand environments they take a gigabyte: the others' are not kept
+                filmed = rollout
     print(f"\n{env.num_envs} episodes each, from e0 (mean ± standard deviation over episodes):\n{short_table(rows)}\n")
     video = folder / f"{name}.mp4"
-    write_rollout_video(video, session, rollouts["policy"])
+    write_rollout_video(video, session, filmed)
     numbers = {key: {m: {"mean": v[0], "std": v[1]} for m, v in row.items()} for key, row in rows.items()}
     with whole_file(folder / f"{name}.json") as file:
         file.write_text(json.dumps({"episodes": env.num_envs, **numbers}, indent=2) + "\n", encoding="utf-8")
@@ -55,7 +60,7 @@ def judge(session: Session, policy: Policy, folder: Path, name: str) -> Path:
 
 def short_row(rollout: Rollout, measure: Yardstick) -> Row:
     """Mean and standard deviation over episodes of each of :data:`SHORT`."""
-    values = judge_episodes(rollout, measure)
+    values = judge_streams(rollout, measure)
     return {name: (float(np.mean(values[name])), float(np.std(values[name]))) for name in SHORT}
 
 

@@ -44,7 +44,7 @@ def run(argv: list[str]) -> None:
     env_cfg.sim.device = args.device
     cfg, rate = env_cfg.commands.reference, 1.0 / (env_cfg.sim.dt * env_cfg.decimation)
     encoders = _encoders(args.encoder, cfg.encoder_weights)
-    reference = load_reference(cfg)
+    reference = load_reference(cfg, device=args.device)
     size = env_cfg.scene.camera.height
     count = min(len(reference.resample(rate)), round(env_cfg.episode_length_s * rate) + 1)
     video = _video(reference, rate, size, args.device, count)

@@ -70,7 +70,7 @@ def run(argv: list[str]) -> int:
                 raise InputError(f"--{name}: agent '{args.agent}' has no such budget; use --max_iterations.")
             setattr(agent_cfg, name, getattr(args, name))
     trajectories = _trajectories(args, env_cfg, agent_cfg)
-    reference = load_reference(env_cfg.commands.reference, LiftWatch())
+    reference = load_reference(env_cfg.commands.reference, LiftWatch(), args.device)
     print(f"[nil_ext] Reference: {describe(reference)}")
     if env_cfg.tracking_steps > 0 and env_cfg.imitates_video and reference.motion is not None:
         if args.distributed:  # a curriculum is looked at when an episode ends, which each process does in its own time

@@ -107,6 +107,18 @@ def judge_episodes(rollout: Rollout, yardstick: Yardstick) -> dict[str, np.ndarr
     Returns:
         For each of :data:`METRICS` the values (N,); NaN where an episode has none.
     """
+    numbers = judge_streams(rollout, yardstick)
+    each = [_of_episode(rollout, yardstick, episode) for episode in range(rollout.num_episodes)]
+    numbers |= {name: np.array([values[name] for values in each]) for name in each[0]}
+    return {name: np.asarray(numbers[name], dtype=float) for name in METRICS}
+
+
+def judge_streams(rollout: Rollout, yardstick: Yardstick) -> dict[str, np.ndarray]:
+    """The metrics of every episode that its streams tell, without a look at its masks: at once, however many.
+
+    Returns:
+        For each of them the values (N,); NaN where an episode has none.
+    """
     streams, alive = rollout.streams, rollout.alive
     count = alive.sum(axis=0)
 
@@ -115,7 +127,7 @@ def judge_episodes(rollout: Rollout, yardstick: Yardstick) -> dict[str, np.ndarr
 
     speed = mean(streams["velocity_xy"][..., 0])
     last = streams["position_xy"][count - 1, np.arange(rollout.num_episodes), 1]
-    numbers = {
+    return {
         "env_reward": episode_reward(
             torch.from_numpy(streams["velocity_xy"]),
             torch.from_numpy(alive),
@@ -139,9 +151,6 @@ def judge_episodes(rollout: Rollout, yardstick: Yardstick) -> dict[str, np.ndarr
         "action_rate": np.sqrt(mean(streams["action_change"])) * rollout.rate,
         "reference_joint_error": mean(_reference_joint_error(rollout, yardstick.joint_pos)),
     }
-    each = [_of_episode(rollout, yardstick, episode) for episode in range(rollout.num_episodes)]
-    numbers |= {name: np.array([values[name] for values in each]) for name in each[0]}
-    return {name: np.asarray(numbers[name], dtype=float) for name in METRICS}
 
 
 def _reference_joint_error(rollout: Rollout, joint_pos: np.ndarray | None) -> np.ndarray:

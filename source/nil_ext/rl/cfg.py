@@ -162,7 +162,8 @@ class BroAlgorithmCfg:
 
     matmul_precision: str = "float32"
     """Precision of the networks' matrix products in updates: float32 or bfloat16. Weights, targets, log-probabilities,
-    losses, optimisers and normalisers stay float32 or better either way (ours; JAX: float32)."""
+    losses, optimisers and normalisers stay float32 or better either way (ours; JAX: float32). On CUDA our scripts let
+    float32 products use TF32, as Isaac Lab's do."""
 
     compiled: bool = False
     """Whether the networks go through torch.compile, which needs a C++ compiler on the CPU (ours). Three updates equal

@@ -16,6 +16,8 @@ from ..errors import InputError
 from ..lift.lifted_reference import with_motion
 from ..lift.search import Report
 from ..reference import Reference, prepare
+from ..reference.pipeline import Preparation
+from ..reference.segmenters import SegmenterChoice
 from ..reference.verdict import summary, times_of
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def embedded_reference(task: str) -> Reference:
     return Reference.load(folder)
 
 
-def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None) -> Reference:
+def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None, device: str = "cpu") -> Reference:
     """The reference that a task's settings name (a prepared folder or a video file), or its own where they name none.
 
     A clip is aligned to the first frame of the embedded reference, which is the robot at e0 as the task's camera
@@ -64,6 +66,7 @@ def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None) -> Re
     Args:
         cfg: settings of the reference.
         report: told how far the lift is.
+        device: where a clip's networks run (segmentation, frames between frames), the first time it is seen.
 
     Raises:
         InputError: When the task's own shows no motion, the one at the path cannot be used, or the robot is seen from
@@ -71,7 +74,8 @@ def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None) -> Re
     """
     embedded = embedded_reference(cfg.task)
     if cfg.path:
-        reference = prepare(cfg.path, embedded.masks[0], task=cfg.task, robot=cfg.robot)
+        how = Preparation(device=device, segmenter=SegmenterChoice(device=device))
+        reference = prepare(cfg.path, embedded.masks[0], task=cfg.task, robot=cfg.robot, settings=how)
         if cfg.lift and reference.motion is None:
             robot = pkgutil.resolve_name(gym.spec(cfg.task).kwargs["robot_entry_point"])
             reference = with_motion(reference, robot, report)

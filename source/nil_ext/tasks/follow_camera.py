@@ -12,6 +12,7 @@ import torch
 
 from isaaclab.assets import Articulation
 from isaaclab.sensors import Camera
+from isaaclab.utils.math import convert_camera_frame_orientation_convention
 
 from ..errors import InputError
 from ..robots.spawn import ROBOT_LABEL
@@ -49,7 +50,9 @@ class FollowCamera:
         origins = scene.env_origins
         self._aside = torch.tensor([ahead, aside], device=origins.device)
         self._height = origins[:, 2] + cfg.camera_height + above
-        self._orientation = torch.tensor(orientation, device=origins.device).repeat(len(origins), 1)
+        turned = torch.tensor(orientation, device=origins.device).repeat(len(origins), 1)
+        # once, and not in every picture: the conversion copies a constant to the device, which waits for the physics
+        self._orientation = convert_camera_frame_orientation_convention(turned, origin="world", target="opengl")
         self._robot_ids: list[int] = []
         self._unlabelled = 0  # frames drawn before the renderer named the robot
 
@@ -67,7 +70,7 @@ class FollowCamera:
             eye[:, :2] = middle
         eye[:, :2] += self._aside
         eye[:, 2] = self._height
-        self._camera.set_world_poses(eye, self._orientation, convention="world")
+        self._camera.set_world_poses(eye, self._orientation, convention="opengl")
         self._camera.update(0.0, force_recompute=True)
         data = self._camera.data
         segments = data.output["semantic_segmentation"].torch[..., 0]

@@ -149,6 +149,8 @@ def run(argv: list[str]) -> None:
     cuda = torch.cuda.is_available() and not args.device.startswith("cpu")
     free = torch.cuda.mem_get_info(args.device)[0] if cuda else psutil.virtual_memory().available
     env_cfg.scene.num_envs = args.num_envs
+    reference = env_cfg.commands.reference  # what a pass takes stops growing at its batch, and is no environment's
+    reference.encoder_batch = min(reference.encoder_batch, _FEW)
     with open_session(args, env_cfg, agent_cfg, None) as session:
         looks = _pictures(session)
         used = free - torch.cuda.mem_get_info(args.device)[0] if cuda else psutil.Process().memory_info().rss

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
@@ -58,6 +59,7 @@ class CapturedUpdate:
         self._batch = replace(batch, **{field.name: getattr(batch, field.name).clone() for field in fields(batch)})
         self._noise = noise.clone()
         self._graph = torch.cuda.CUDAGraph()
+        gc.collect()  # memory of the device that is freed within a recording breaks it
         # thread_local: what other threads ask of the device, a viewer's for example, does not break the recording
         with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
             self._report = self._update(self._batch, self._noise)

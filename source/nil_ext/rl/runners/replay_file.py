@@ -66,7 +66,7 @@ class ReplayFile:
         file = folder / self.name
         if not file.is_file():
             return f"No replay beside {folder}'s checkpoint", None
-        saved = read_checkpoint(file, replay.device)
+        saved = read_checkpoint(file, "cpu")  # a GPU may not hold it twice
         weights = saved.get("reward_weights")
         known = weights or {}
         if late := [name for name, weight in (reward_weights or {}).items() if weight and not known.get(name, weight)]:

@@ -252,13 +252,17 @@ class ReplayRing:
         return sum(storage.nbytes for part in self._new_storages("meta") for storage in part.values())
 
     def state_dict(self) -> dict:
-        """Return a copy of the content, without rows not yet written (of a view the whole memory would be saved)."""
+        """Return a copy of the content, without rows not yet written (of a view the whole memory would be saved).
+
+        The copy is on the host: a GPU may not hold the replay twice.
+        """
+        host = partial(torch.Tensor.to, device="cpu", copy=True)
         return {
             "size": self._size(),
             "count": self.count,
             "num_truncated": self._num_truncated,
-            "obs": {group: storage[: self._filled].clone() for group, storage in self._obs.items()},
-            "steps": {name: storage[: self._filled].clone() for name, storage in self._steps.items()},
+            "obs": {group: host(storage[: self._filled]) for group, storage in self._obs.items()},
+            "steps": {name: host(storage[: self._filled]) for name, storage in self._steps.items()},
             "final_obs": self._final_obs,
         }
 
