@@ -103,7 +103,7 @@ def _evaluate(args: argparse.Namespace, argv: list[str]) -> Evaluation:
     found = _candidates(args, argv)
     runs, env_cfg = found.runs, found.env_cfg
     contents = [read_checkpoint(entry.checkpoint, "cpu") for entry in runs]
-    reference = runs[0].reference(env_cfg, given=bool(args.reference))
+    reference = runs[0].reference(env_cfg, bool(args.reference), args.device)
     mocap = load_mocap(args.mocap, env_cfg.commands.reference.robot) if args.mocap else None
     args.num_envs = _environments(args, argv, env_cfg)
     output = Path(args.output).expanduser() if args.output else _default_folder(runs, args.task)

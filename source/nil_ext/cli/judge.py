@@ -40,18 +40,16 @@ def judge(session: Session, policy: Policy, folder: Path, name: str) -> Path:
         Path of the video.
     """
     env, measure = session.env, yardstick(session)
-    policies = {"policy": policy} | {key: act for key, act in controls(session, seed=0).items() if key in CONTROLS}
-    rows: dict[str, Row] = {}
-    print(f"[nil_ext] Rolling out {', '.join(policies)}: {env.num_envs} episodes each.")
+    others = {key: act for key, act in controls(session, seed=0).items() if key in CONTROLS}
+    print(f"[nil_ext] Rolling out {', '.join(['policy', *others])}: {env.num_envs} episodes each.")
     with SimulatorProbe(session).attached() as probe:
-        for key, act in policies.items():
-            rollout = roll_out(env, act, probe, measure.rate, film=key == "policy")
-            rows[key] = short_row(rollout, measure)
-            if key == "policy":  # of a thousand environments they take a gigabyte: the others' are not kept
-                filmed = rollout
+        rollout = roll_out(env, policy, probe, measure.rate, film=True)
+        rows = {"policy": short_row(rollout, measure)}
+        for key, act in others.items():  # not kept: a rollout of a thousand environments takes most of a gigabyte
+            rows[key] = short_row(roll_out(env, act, probe, measure.rate), measure)
     print(f"\n{env.num_envs} episodes each, from e0 (mean ± standard deviation over episodes):\n{short_table(rows)}\n")
     video = folder / f"{name}.mp4"
-    write_rollout_video(video, session, filmed)
+    write_rollout_video(video, session, rollout)
     numbers = {key: {m: {"mean": v[0], "std": v[1]} for m, v in row.items()} for key, row in rows.items()}
     with whole_file(folder / f"{name}.json") as file:
         file.write_text(json.dumps({"episodes": env.num_envs, **numbers}, indent=2) + "\n", encoding="utf-8")

@@ -67,7 +67,7 @@ def run(argv: list[str]) -> None:
         env_cfg.video_recorders = [VideoRecorderCfg(source=_video_source(args.visualizer or []))]
         apply_video_recording(env_cfg, str(folder), args, subdir="play", checkpoint_path=str(checkpoint))
     require_fitting(checkpoint, env_cfg)
-    reference = recorded.reference(env_cfg, given=bool(args.reference))
+    reference = recorded.reference(env_cfg, bool(args.reference), args.device)
     print(f"[nil_ext] Reference: {describe(reference)}")
     with open_session(args, env_cfg, agent_cfg, None) as session:
         load_checkpoint(session, checkpoint)

@@ -187,8 +187,13 @@ class RecordedRun:
             else:
                 setattr(node, name, value)
 
-    def reference(self, env_cfg, given: bool) -> Reference:
+    def reference(self, env_cfg, given: bool, device: str) -> Reference:
         """The reference to judge against: the run's own, or the one that was given.
+
+        Args:
+            env_cfg: settings of the environment.
+            given: whether the call names one.
+            device: where a clip's networks run.
 
         Raises:
             InputError: When the run's own is gone, or is no longer what the run imitated.
@@ -198,7 +203,7 @@ class RecordedRun:
             raise InputError(
                 f"Run '{self.folder}' imitated '{cfg.path}', which is not there: name the file with --reference."
             )
-        reference = load_reference(cfg, LiftWatch())
+        reference = load_reference(cfg, LiftWatch(), device)
         if self.metadata.get("reward") == TASK:  # the Expert and the baselines imitated none
             return reference
         digest = self.metadata.get("reference", reference.digest)
