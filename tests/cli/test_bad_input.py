@@ -41,6 +41,16 @@ TASKS = "NIL-A1-Walk, NIL-G1-Walk, NIL-H1-Walk, NIL-Talos-Walk"
         (["--task", TASK, "--num_envs", "0"], "--num_envs 0 leaves nothing to simulate"),
         (["--task", TASK, "env.scene.num_envs=0"], "env.scene.num_envs=0 leaves nothing to simulate"),
         (["--task", TASK, "env.scene.camera.width=96"], "references are square: set env.scene.camera.width and"),
+        (
+            ["--task", TASK, "env.commands.reference.camera_height=1.2"],
+            "does not show what references do (3.5, 0.9, 2.2",
+        ),
+        (["--task", TASK, "env.scene.camera.spawn.focal_length=24"], "leave these settings out, or change the camera"),
+        (["--task", TASK, "agent.init_at_random_ep_len=true"], "agent.init_at_random_ep_len=true would show robots at"),
+        (
+            ["--task", TASK, "env.tracking_steps=0", "env.joints_weight=1"],
+            "env.joints_weight=1 counts only after first",
+        ),
         (["--task", TASK, "--headless"], "Unknown option '--headless'"),
         (["--task", TASK, "--agent", "sac"], "has no agent 'sac': choose one of bro, bro_reference, rsl_rl"),
         (["--task", TASK, "presets=gpu"], "Unknown preset(s): gpu"),

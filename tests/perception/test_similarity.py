@@ -107,6 +107,11 @@ def test_an_episode_counts_as_the_reference_until_its_first_frame(kind, identica
 def test_a_video_compared_in_no_step_is_refused():
     with pytest.raises(InputError, match="set film_every to 1 or more"):
         VideoSimilarity(PlainEncoder(), *reference(), 1, every=0)
+    for clip in ({"clip_length": 0}, {"clip_stride": 0}, {"clip_stride": -1}):
+        with pytest.raises(
+            InputError, match=r"shows nothing: set env\.commands\.reference\.clip_length and clip_stride"
+        ):
+            VideoSimilarity(PlainEncoder(), *reference(), 1, **clip)
 
 
 def test_the_reference_is_resized_to_the_cameras_size():

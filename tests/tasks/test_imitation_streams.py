@@ -22,6 +22,7 @@ from nil_ext.robots.model import model_file
 from nil_ext.tasks import mdp
 from nil_ext.tasks.embedded import embedded_reference
 from nil_ext.tasks.follow_camera import FollowCamera
+from nil_ext.tasks.mdp.reference_states import reference_states
 from nil_ext.tasks.stream_vec_env import StreamVecEnv
 
 SIZE = 224
@@ -106,6 +107,35 @@ def test_a_camera_that_moves_with_the_reference_sees_who_lags(env, reference, pl
     monkeypatch.setattr(reference.cfg, "camera_follows", "sun")
     with pytest.raises(InputError, match="camera_follows=sun: give robot or reference"):
         reference._camera_path(sketch)
+
+
+@pytest.mark.sim
+def test_a_camera_that_is_recorded_never_loses_its_robot(env, reference, place, monkeypatch):
+    monkeypatch.setattr(env.unwrapped.cfg, "video_recorders", [object()])
+    place(env, root_pose=(3.0, 0.0, H1.start_height, *UPRIGHT))  # as between filmed steps, or put back by a reset
+    env.unwrapped.command_manager.compute(env.unwrapped.step_dt)
+    camera = env.unwrapped.scene["camera"].data.pos_w.torch - env.unwrapped.scene.env_origins
+    assert camera[:, :2].tolist() == [pytest.approx([3.0, -H1.camera.distance], abs=1e-4)] * 2
+
+
+@pytest.mark.sim
+def test_settings_that_name_nothing_are_refused(env, reference, monkeypatch):
+    with pytest.raises(InputError, match="Unknown mask_score 'shapd': use one of iou, soft, shaped"):
+        mdp.ReferenceCommand(reference.cfg.replace(mask_score="shapd"), env.unwrapped)
+    for name, value in (("lookahead", ()), ("code_size", 0)):  # position targets see no joint angles either
+        with monkeypatch.context() as patch:
+            patch.setattr(reference.cfg, "observe_motion", False)
+            patch.setattr(reference.cfg, name, value)
+            with pytest.raises(InputError, match="would see nothing of the reference: give"):
+                reference._lookahead_code(reference.masks)
+    sketch = embedded_reference("NIL-H1-Walk").resample(25.0)
+    names = np.array(["a_joint_that_was_renamed", *sketch.motion["joint_names"][1:]])
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="lacks joints of the robot"):
+        patch.setitem(sketch.motion, "joint_names", names)
+        reference_states(sketch, reference.robot, reference.length)
+    monkeypatch.setattr(reference.cfg, "code_size", 0)
+    monkeypatch.setattr(reference.cfg, "observe_motion", True)
+    assert reference._lookahead_code(reference.masks).shape == (reference.length, 2 * len(reference.robot.joint_names))
 
 
 # -- the imitation streams

@@ -34,7 +34,7 @@ def test_joint_angles_count_without_filming_and_then_the_video_does(env, monkeyp
     unwrapped = env.unwrapped
     reference = unwrapped.command_manager.get_term("reference")
     assert set(VIDEO) | set(TRACKING) < set(env.reward_streams)
-    filmed = []
+    filmed, overlaps = [], []
     film = reference.camera.film
     monkeypatch.setattr(
         reference.camera, "film", lambda middle: filmed.append(unwrapped.common_step_counter) or film(middle)
@@ -58,6 +58,10 @@ def test_joint_angles_count_without_filming_and_then_the_video_does(env, monkeyp
         assert not any(streams[name].any() for name in rests.keys() - counts)
         torch.testing.assert_close(extras["reward_streams"] @ extras["reward_weights"], rewards)
         assert extras["replay_outdated"] is (number == STEPS + 1)
+        assert ("Metrics/reference/mask_iou" in extras["log"]) is (number > STEPS)
+        if number > STEPS:  # the last robot's episode has seen all steps; its mean is over those since filming began
+            overlaps.append(reference.latest["mask_iou"][-1].item())
+            assert reference.metrics["mask_iou"][-1].item() == pytest.approx(sum(overlaps) / len(overlaps))
     assert filmed == [STEPS + 1, STEPS + 3]  # every second step from the first that counts
 
     # a resumed training gives back the state and asks; an evaluation changes nothing

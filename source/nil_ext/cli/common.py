@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import pkgutil
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from isaaclab_tasks.utils import resolve_task_config, setup_preset_cli
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
 
 from ..errors import InputError
+from ..robots.robot import CameraFraming
 from ..tasks.walk.register import BASELINES, IMITATION, REWARDS, TASK
 from .machine import require_runnable
 from .own_robot import own_task
@@ -122,12 +124,12 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False, 
         _require_setting(override.partition("=")[0], {"env": env_cfg, "agent": agent_cfg})
     if env_cfg.scene.num_envs < 1:
         raise InputError(f"env.scene.num_envs={env_cfg.scene.num_envs} leaves nothing to simulate: give at least 1.")
-    camera = env_cfg.scene.camera
-    if camera.width != camera.height:
+    if getattr(agent_cfg, "init_at_random_ep_len", False):
         raise InputError(
-            f"The camera has {camera.width} x {camera.height} px, references are square: set env.scene.camera.width "
-            "and env.scene.camera.height alike."
+            "agent.init_at_random_ep_len=true would show robots at e0 any frame of the reference: leave it out; "
+            "env.commands.reference.start_along_reference starts episodes in its midst."
         )
+    _require_camera(env_cfg, pkgutil.resolve_name(gym.spec(args.task).kwargs["robot_entry_point"]).camera)
     require_runnable(env_cfg, args)
     if getattr(args, "seed", None) is not None:
         agent_cfg.seed = args.seed
@@ -157,6 +159,23 @@ def _require_setting(path: str, cfgs: dict[str, object]) -> None:
         if dataclasses.is_dataclass(node) and name not in (known := [field.name for field in dataclasses.fields(node)]):
             raise InputError(f"Unknown setting '{path}': there is no '{name}' among {', '.join(sorted(known))}.")
         node = node.get(name) if isinstance(node, dict) else getattr(node, name, None)
+
+
+def _require_camera(env_cfg, robot_camera: CameraFraming) -> None:
+    """Refuse a camera whose pictures would not match the references, which are drawn and aligned to the robot's."""
+    camera, follows = env_cfg.scene.camera, env_cfg.commands.reference
+    if camera.width != camera.height:
+        raise InputError(
+            f"The camera has {camera.width} x {camera.height} px, references are square: set env.scene.camera.width "
+            "and env.scene.camera.height alike."
+        )
+    extent = follows.camera_distance * camera.spawn.horizontal_aperture / camera.spawn.focal_length
+    has, needs = (follows.camera_distance, follows.camera_height, extent), dataclasses.astuple(robot_camera)
+    if any(abs(a - b) > 1e-6 for a, b in zip(has, needs, strict=True)):
+        raise InputError(
+            "A camera with distance {:g}, height {:g} and extent {:g} m does not show what references do ({:g}, {:g}, "
+            "{:g} m): leave these settings out, or change the camera in the robot's own file.".format(*has, *needs)
+        )
 
 
 def _known_task(task: str | None) -> str:

@@ -13,6 +13,7 @@ import signal
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gymnasium as gym
 import torch
@@ -40,6 +41,9 @@ from .session import (
     require_fitting,
     run_folder,
 )
+
+if TYPE_CHECKING:
+    from ..tasks.imitation_env_cfg import ImitationEnvCfg
 
 
 def run(argv: list[str]) -> int:
@@ -83,6 +87,8 @@ def run(argv: list[str]) -> int:
             f"{env_cfg.tracking_until:.0%} of it or for {env_cfg.tracking_steps} steps, then {then} "
             "(env.tracking_steps=0: the video alone)."
         )
+    else:
+        _say_what_does_not_count(env_cfg)
     checkpoint = (
         find_checkpoint(args.checkpoint, agent_cfg.experiment_name, task, args.agent) if args.checkpoint else None
     )
@@ -143,6 +149,20 @@ def run(argv: list[str]) -> int:
     play = [sys.executable, sys.argv[0].replace("train.py", "play.py"), "--task", task, "--checkpoint", keep]
     print(f"[nil_ext] Done. Play it: {shlex.join([*play, *machine])}")
     return 0
+
+
+def _say_what_does_not_count(env_cfg: ImitationEnvCfg) -> None:
+    """Without first steps of tracking nothing of the reference's motion is counted beside the video.
+
+    Raises:
+        InputError: When joint angles are asked for, which no profile does by itself.
+    """
+    condition = "only after first steps of tracking: with env.tracking_steps above 0, a reference whose joint angles "
+    condition += "are known, and the video's reward"
+    if env_cfg.joints_weight:
+        raise InputError(f"env.joints_weight={env_cfg.joints_weight:g} counts {condition}.")
+    if env_cfg.speed_weight and env_cfg.imitates_video:
+        print(f"[nil_ext] The video alone: env.speed_weight counts {condition}.")
 
 
 def _trajectories(args: argparse.Namespace, env_cfg, agent_cfg) -> Trajectories | None:

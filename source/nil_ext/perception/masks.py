@@ -118,13 +118,6 @@ def composite(rgb: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return rgb | torch.stack([white] * 3, dim=-1)
 
 
-def fit_masks(masks: torch.Tensor, size: int) -> torch.Tensor:
-    """Resize bool masks (N, H, W) to (N, size, size): a pixel belongs to the robot if half its area does."""
-    if masks.shape[-2:] == (size, size):
-        return masks
-    return _resize(masks.unsqueeze(1).float(), size).squeeze(1) >= 0.5
-
-
 def fit_frames(frames: torch.Tensor, masks: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Resize frames and masks together to what a camera of that size would have seen.
 

@@ -103,6 +103,11 @@ class VideoSimilarity:
             raise InputError(f"Unknown similarity '{kind}': use one of {', '.join(KINDS)}.")
         if every < 1:
             raise InputError(f"A video cannot be compared in every {every}th step: set film_every to 1 or more.")
+        if clip_length < 1 or clip_stride < 1:
+            raise InputError(
+                f"A clip of {clip_length} frames, {clip_stride} apart, shows nothing: set "
+                "env.commands.reference.clip_length and clip_stride to 1 or more."
+            )
         if encoder.clip_length not in (None, clip_length):
             raise InputError(
                 f"The {encoder.name} encoder takes clips of {encoder.clip_length} frames, not {clip_length}: set "

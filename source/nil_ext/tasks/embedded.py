@@ -74,6 +74,8 @@ def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None, devic
     """
     embedded = embedded_reference(cfg.task)
     if cfg.path:
+        if not Path(cfg.path, "reference.json").is_file():
+            require_view(embedded, view_of(cfg))  # before minutes are spent on a clip, which is aligned to it
         how = Preparation(device=device, segmenter=SegmenterChoice(device=device))
         reference = prepare(cfg.path, embedded.masks[0], task=cfg.task, robot=cfg.robot, settings=how)
         if cfg.lift and reference.motion is None:

@@ -56,14 +56,11 @@ class FollowCamera:
         self._robot_ids: list[int] = []
         self._unlabelled = 0  # frames drawn before the renderer named the robot
 
-    def film(self, middle: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Render every robot.
+    def point(self, middle: torch.Tensor | None = None) -> None:
+        """Move the cameras to where they look from now.
 
         Args:
             middle: places (N, 2) in the world [m] to look at; None for the robots' roots.
-
-        Returns:
-            Colours (N, S, S, 3) uint8, a view of simulator memory, and robot masks (N, S, S) bool.
         """
         eye = self._robot.data.root_pos_w.torch.clone()
         if middle is not None:
@@ -71,6 +68,17 @@ class FollowCamera:
         eye[:, :2] += self._aside
         eye[:, 2] = self._height
         self._camera.set_world_poses(eye, self._orientation, convention="opengl")
+
+    def film(self, middle: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Render every robot.
+
+        Args:
+            middle: as for :meth:`point`.
+
+        Returns:
+            Colours (N, S, S, 3) uint8, a view of simulator memory, and robot masks (N, S, S) bool.
+        """
+        self.point(middle)
         self._camera.update(0.0, force_recompute=True)
         data = self._camera.data
         segments = data.output["semantic_segmentation"].torch[..., 0]

@@ -105,7 +105,7 @@ class CommandsCfg:
 
 @configclass
 class ObservationsCfg:
-    """What the policy sees: proprioception and what the reference shows next. No pixels, no joint angles of it."""
+    """What the policy sees: proprioception and what comes next in the reference, never pixels."""
 
     @configclass
     class PolicyCfg(ObservationGroupCfg):

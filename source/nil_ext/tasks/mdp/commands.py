@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from .commands_cfg import ReferenceCommandCfg
 
 _STREAMS = ("mask_iou", "video_similarity", "forward_speed")
+_FILMED_STREAMS = _STREAMS[:2]
+
+MASK_SCORES = ("iou", "soft", "shaped")
+"""Kinds of S_M."""
 
 
 def encoder_from_cfg(cfg: ReferenceCommandCfg, device: str) -> Encoder:
@@ -58,6 +62,8 @@ class ReferenceCommand(CommandTerm):
 
     def __init__(self, cfg: ReferenceCommandCfg, env: ManagerBasedRLEnv):
         super().__init__(cfg, env)
+        if cfg.mask_score not in MASK_SCORES:
+            raise InputError(f"Unknown mask_score '{cfg.mask_score}': use one of {', '.join(MASK_SCORES)}.")
         self.robot = env.scene[cfg.asset_name]
         self.camera = FollowCamera(env.scene, cfg)
         reference = load_reference(cfg, device=self.device)
@@ -101,6 +107,7 @@ class ReferenceCommand(CommandTerm):
         self._code = self._lookahead_code(masks)
         self._refreshed_at = -1
         self._first_filmed = 0
+        self._filmed = False  # whether the newest step was, or is judged by a picture that is held
         self._rgb: torch.Tensor
         self._mask: torch.Tensor
 
@@ -115,6 +122,7 @@ class ReferenceCommand(CommandTerm):
         """Newest plain mask IoU, S_v and forward speed [m/s], of the step before a reset too. Each is (N,)."""
         for name in _STREAMS if cfg.filmed else ("forward_speed",):
             self.metrics[name] = torch.zeros(self.num_envs, device=self.device)
+        self._judged_steps = torch.zeros(self.num_envs, device=self.device)  # of the episode, since filming began
 
     # -- what the other terms read
 
@@ -232,7 +240,8 @@ class ReferenceCommand(CommandTerm):
         self._refreshed_at = self._env.common_step_counter
         self._env.extras["judged"] = self._start == 0  # of the episodes that may end in this step
         self.latest["forward_speed"].copy_(self.robot.data.root_lin_vel_w.torch[:, 0])
-        if self.cfg.filmed or self.probes:
+        self._filmed = self.cfg.filmed or bool(self.probes)
+        if self._filmed:
             due = (self._env.common_step_counter - self._first_filmed) % self.cfg.film_every == 0
             if due or self.probes:
                 self._compare(due)
@@ -276,11 +285,19 @@ class ReferenceCommand(CommandTerm):
         self.similarity.reset(rows)
         for values in (self._overlap, self._score):
             fill_rows(values, rows, 1.0)
+        fill_rows(self._judged_steps, rows, 0.0)
         if len(rows) == self.num_envs:  # as for an evaluation, which counts every step
             self.film_next()
 
+    def reset(self, env_ids: Sequence[int] | slice | None = None) -> dict[str, torch.Tensor]:
+        """Start new episodes; the means of those that ended, without what was not filmed."""
+        means = super().reset(env_ids)
+        return means if self._filmed else {name: mean for name, mean in means.items() if name not in _FILMED_STREAMS}
+
     def _update_command(self) -> None:
-        """Nothing: the frame follows from the episode's length."""
+        """Keep the robots in the picture where a film is made of it, between filmed steps and after resets too."""
+        if self._env.cfg.video_recorders:
+            self.camera.point(self._middle(self.frame))
 
     def _update_metrics(self) -> None:
         """Nothing: metrics are counted when the step is judged, before environments are reset."""
@@ -317,16 +334,23 @@ class ReferenceCommand(CommandTerm):
         return shaped(soft) if self.cfg.mask_score == "shaped" else soft
 
     def _count_metrics(self) -> None:
-        """Running means over the episode."""
-        steps = self._env.episode_length_buf.clamp(min=1)
+        """Running means over the episode, of what is filmed over its steps since filming began."""
+        self._judged_steps += float(self._filmed)
         for name, mean in self.metrics.items():
-            mean += (self.latest[name] - mean) / steps
+            steps = self._judged_steps if name in _FILMED_STREAMS else self._env.episode_length_buf
+            mean += (self.latest[name] - mean) / steps.clamp(min=1)
 
     def _lookahead_code(self, masks: torch.Tensor) -> torch.Tensor:
         """Codes (T, len(lookahead) * k) of what comes next after each frame."""
-        code = MaskCode(masks, self.cfg.code_size).encode(masks)
+        codes = [MaskCode(masks, self.cfg.code_size).encode(masks)] if self.cfg.code_size > 0 else []
         if self.cfg.observe_motion and self.has_motion:
-            code = torch.cat([code, self.joint_pos_table - self.joint_pos_table[:1]], dim=1)
+            codes.append(self.joint_pos_table - self.joint_pos_table[:1])
+        if not (codes and self.cfg.lookahead):
+            raise InputError(
+                "The policy would see nothing of the reference: give env.commands.reference.lookahead at least one "
+                "time, and code_size at least 1 or observe_motion a reference with joint angles."
+            )
+        code = torch.cat(codes, dim=1)
         now = torch.arange(self.length, device=self.device)
         steps = [max(1, round(ahead / self._env.step_dt)) for ahead in self.cfg.lookahead]
         return torch.cat([code[(now + step).clamp(max=self.length - 1)] for step in steps], dim=1)

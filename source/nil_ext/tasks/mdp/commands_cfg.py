@@ -24,7 +24,8 @@ class ReferenceCommandCfg(CommandTermCfg):
 
     filmed: bool = True
     """Whether steps are filmed and compared with the reference; else only while an evaluation reads along, and
-    training runs at the speed of the physics (``--reward task``)."""
+    training runs at the speed of the physics (``--reward task``, ``--reward tracking``, and while a training follows
+    joint angles first)."""
 
     film_every: int = 1
     """Film all robots and compare them with the reference in every k-th control step, and hold the imitation streams
@@ -107,7 +108,7 @@ class ReferenceCommandCfg(CommandTermCfg):
     """Frames in a clip, n_T (the paper: 8)."""
 
     clip_stride: int = 1
-    """Filmed steps between neighbours of a clip. Eight consecutive frames at 100 Hz span only 80 ms."""
+    """Filmed steps between neighbours of a clip. Eight consecutive frames at 100 Hz span only 70 ms."""
 
     centred: bool = False
     """Subtract the reference's mean clip embedding before the cosine; off is the paper's plain cosine.
@@ -122,7 +123,7 @@ class ReferenceCommandCfg(CommandTermCfg):
     """Times ahead at which the policy sees the code of the reference's mask [s]."""
 
     code_size: int = 6
-    """Coefficients of a mask's code."""
+    """Coefficients of a mask's code; 0 for none, where the joint positions are observed."""
 
     observe_motion: bool = False
     """Whether the policy also sees the reference's joint positions at those times, where its motion is known. A side

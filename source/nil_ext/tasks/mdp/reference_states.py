@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ...errors import InputError
 from .terminations import beyond_limits
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ def reference_states(reference: Reference, robot: Articulation, length: int) -> 
     Returns:
         ``root_pose`` (T, 7) over the environment's origin, ``root_vel`` (T, 6), ``joint_pos`` [rad] and ``joint_vel``
         [rad/s] (T, J). Row 0 is e0 at rest, and the only one where the reference's motion is not known.
+
+    Raises:
+        InputError: When the motion is of a robot with other joints.
     """
     data, motion = robot.data, reference.motion
     states = {
@@ -45,6 +49,11 @@ def reference_states(reference: Reference, robot: Articulation, length: int) -> 
     if motion is None:
         return states
     names = [str(name) for name in motion["joint_names"]]
+    if unknown := [name for name in robot.joint_names if name not in names]:
+        raise InputError(
+            f"The reference's motion lacks joints of the robot ({', '.join(unknown)}): the robot was changed since; "
+            "draw the sketch or lift the clip again (scripts/generate.py)."
+        )
     order = [names.index(name) for name in robot.joint_names]
     for name, rest in states.items():
         rows = torch.as_tensor(motion[name][1:length], dtype=torch.float32, device=rest.device)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from isaaclab_tasks.utils import PresetCfg, preset
 
 from ...robots.robot import Robot
@@ -14,15 +12,12 @@ from ..imitation_env_cfg import ImitationEnvCfg
 from .register import IMITATION, TASK, TRACKING
 
 
-def walk_env_cfg(
-    robot: Robot, task: str, adjust: Callable[[ImitationEnvCfg], None] | None = None, reward: str = IMITATION
-) -> PresetCfg:
+def walk_env_cfg(robot: Robot, task: str, reward: str = IMITATION) -> PresetCfg:
     """Settings of a robot's walk by machine: ``presets=paper`` (joint torques at 100 Hz) or ``presets=cpu``.
 
     Args:
         robot: the embodiment.
         task: gym id of the task.
-        adjust: the robot's own changes.
         reward: what a policy learns from, one of :data:`~nil_ext.tasks.walk.register.REWARDS`.
     """
     paper, cpu = ImitationEnvCfg(), ImitationEnvCfg()
@@ -30,8 +25,6 @@ def walk_env_cfg(
     cpu.set_robot(robot, task, action="residual")
     cpu.set_cpu_profile()
     for cfg in (paper, cpu):
-        if adjust is not None:
-            adjust(cfg)
         if reward == TRACKING:
             cfg.set_tracking_reward()
         elif reward == TASK:

@@ -6,14 +6,8 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import gymnasium as gym
-
-if TYPE_CHECKING:
-    from ..imitation_env_cfg import ImitationEnvCfg
-
 
 IMITATION, TRACKING, TASK = "imitation", "tracking", "task"
 REWARDS = (IMITATION, TRACKING, TASK)
@@ -24,16 +18,13 @@ BASELINES = ("amp", "gaifo", "bco")
 """Agents that learn from an expert's trajectories."""
 
 
-def register_walk(
-    robot: str, name: str, sketch: str = "", adjust: Callable[[ImitationEnvCfg], None] | None = None
-) -> None:
+def register_walk(robot: str, name: str, sketch: str = "") -> None:
     """Register ``NIL-<name>-Walk`` with its environment and agents.
 
     Args:
         robot: facts of the robot, a :class:`~nil_ext.robots.robot.Robot`, as ``module:name``.
         name: the robot's name in the task id.
         sketch: its procedural gait as ``module:name``; empty where there is none.
-        adjust: changes to the settings that hold for this robot only; called for each profile.
     """
     task = f"NIL-{name}-Walk"
     experiment = f"nil_{name.lower()}_walk"
@@ -42,7 +33,7 @@ def register_walk(
     def env_cfg():
         from .env_cfg import walk_env_cfg
 
-        return walk_env_cfg(pkgutil.resolve_name(robot), task, adjust, gym.spec(task).kwargs["reward"])
+        return walk_env_cfg(pkgutil.resolve_name(robot), task, gym.spec(task).kwargs["reward"])
 
     def agent_cfg(place: str):
         def make():
