@@ -87,14 +87,33 @@ def assert_same(mine, theirs, path: str = "") -> int:
     return 0
 
 
+def with_streams(env):
+    """Let the environment tell two reward streams, whose sum by their weights is its reward."""
+    env.reward_streams, env.reward_weights = ("near", "twice"), {"near": 5.0, "twice": -2.0}
+    step, weights = type(env).step, torch.tensor([5.0, -2.0])
+
+    def step_and_tell(actions):
+        obs, rewards, dones, extras = step(env, actions)
+        extras |= {"reward_streams": torch.stack([rewards, 2.0 * rewards], dim=1), "reward_weights": weights}
+        return obs, rewards, dones, extras
+
+    env.step = step_and_tell
+    return env
+
+
+@pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize(("stop_at", "precision"), [(60, "float32"), (63, "float16")])
 def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one(
-    point_mass, train_cfg, tmp_path, capsys, stop_at, precision
+    point_mass, train_cfg, tmp_path, capsys, stop_at, precision, beside
 ):
     """Bit by bit, resets of the networks, updates of the normaliser and all; at and within an iteration of 5 steps."""
+    if beside and torch.get_num_threads() < 2:
+        torch.set_num_threads(2)
+    train_cfg["learn_beside"] = beside
     train_cfg["algorithm"] |= {"reset_updates": (50,), "reset_catch_up": 7, "n_step": 3, "reuse": 6.0}
     train_cfg["algorithm"]["replay_precision"] = precision
-    interrupted_env = copy.deepcopy(point_mass)
+    interrupted_env = with_streams(copy.deepcopy(point_mass))
+    with_streams(point_mass)
     whole = OffPolicyRunner(point_mass, copy.deepcopy(train_cfg))
     torch.manual_seed(7)
     first = OffPolicyRunner(interrupted_env, copy.deepcopy(train_cfg), log_dir=str(tmp_path))
@@ -118,7 +137,7 @@ def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one(
     torch.manual_seed(99)
     np.random.seed(99)
     random.seed(99)
-    resumed = OffPolicyRunner(copy.deepcopy(interrupted_env), copy.deepcopy(train_cfg))
+    resumed = OffPolicyRunner(with_streams(copy.deepcopy(interrupted_env)), copy.deepcopy(train_cfg))
     resumed.load(str(last_checkpoint(tmp_path)))
     assert resumed.alg.transitions == stop_at * 16
     resumed.cfg["num_steps_per_env"] = 1

@@ -323,7 +323,7 @@ def test_a_replay_saved_as_another_reward_begins_to_count_is_not_taken_for_one_o
 
     runner = OffPolicyRunner(Switching(), train_cfg, log_dir=str(tmp_path))
     runner.learn(10)  # ends with the step that changes them
-    assert read_checkpoint(tmp_path / "replay.pt")["reward_weights"] == {"near": 0.0, "alive": 1.0}
+    assert read_checkpoint(tmp_path / "replay.pt")["stream_weights"].tolist() == [0.0, 1.0]
     env = Switching()
     env.reward_weights = runner.env.reward_weights
     resumed = OffPolicyRunner(env, copy.deepcopy(train_cfg))

@@ -224,14 +224,12 @@ class OffPolicyRunner(OnPolicyRunner):
             # Not inference_mode: tensors made under it could not be used in the updates that follow.
             with torch.no_grad():
                 actions = self.alg.act(obs)
-                weights = self._reward_weights  # before the step, which may change those of the next
                 (obs, rewards, dones, extras), waited = self._step(actions.to(self.env.device))
                 learn_seconds += waited
                 obs, rewards, dones = obs.to(self.device), rewards.to(self.device), dones.to(self.device)
                 streams = step_streams(self.alg.replay.obs_dims, actions, obs, rewards, dones, extras)
                 stopped = self._check(streams, stop)
                 self.alg.process_env_step(obs, rewards, dones, extras)
-                self._replay_file.reward_weights = weights
                 self.logger.process_env_step(rewards, dones, extras)
             if self._learning_thread is None:
                 learn_seconds += self._learn(self.alg.update)

@@ -24,9 +24,6 @@ class ReplayFile:
         """
         self.name = "replay.pt" if rank == 0 else f"replay_rank{rank}.pt"
         """Name of the file."""
-        self.reward_weights: dict[str, float] | None = None
-        """Weights of the rewards in the newest stored step, where the environment tells them; those of a step to come
-        may be others, and streams of weight 0 are stored as 0."""
         self._limit = limit
         self._tells = rank == 0 and limit > 0.0
 
@@ -40,9 +37,8 @@ class ReplayFile:
         """
         fits = replay.nbytes <= self._limit * 1e6
         if len(replay) and fits:
-            # it may end up beside a checkpoint of another moment, whose weights are others
-            moment = {"transitions": transitions, "reward_weights": self.reward_weights}
-            write_checkpoint(replay.state_dict() | moment, folder / self.name)
+            # it may end up beside a checkpoint of another moment
+            write_checkpoint(replay.state_dict() | {"transitions": transitions}, folder / self.name)
             return
         (folder / self.name).unlink(missing_ok=True)
         if self._tells and not fits:
@@ -67,11 +63,12 @@ class ReplayFile:
         if not file.is_file():
             return f"No replay beside {folder}'s checkpoint", None
         saved = read_checkpoint(file, "cpu")  # a GPU may not hold it twice
-        weights = saved.get("reward_weights")
-        known = weights or {}
-        if late := [name for name, weight in (reward_weights or {}).items() if weight and not known.get(name, weight)]:
+        if "stream_weights" not in saved:
+            return f"{file} was saved by a version that did not keep what its rewards count", None
+        # streams of weight 0 in the newest step are stored as 0
+        then = dict(zip(saved["size"]["reward_streams"], saved["stream_weights"].tolist(), strict=True))
+        if late := [name for name, weight in (reward_weights or {}).items() if weight and not then.get(name, weight)]:
             return f"{file} does not know {', '.join(late)}, which did not count then and does now", None
         if not replay.load_state_dict(saved):
-            return f"{file} fits another num_envs, replay_size, replay_precision or set of rewards", None
-        self.reward_weights = weights
+            return f"{file} fits another num_envs, replay_size, replay_precision, set of rewards", None
         return "", saved.get("transitions")

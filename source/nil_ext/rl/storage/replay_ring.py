@@ -261,13 +261,14 @@ class ReplayRing:
             "size": self._size(),
             "count": self.count,
             "num_truncated": self._num_truncated,
+            "stream_weights": host(self.reward_weights),  # updates may draw before the next step tells them
             "obs": {group: host(storage[: self._filled]) for group, storage in self._obs.items()},
             "steps": {name: host(storage[: self._filled]) for name, storage in self._steps.items()},
             "final_obs": self._final_obs,
         }
 
     def load_state_dict(self, state: dict) -> bool:
-        """Take over saved content; its rewards get this ring's weights.
+        """Take over saved content, the weights of its rewards included.
 
         Returns:
             False, and nothing is taken over, where it comes from a ring of another size, precision or other reward
@@ -276,6 +277,7 @@ class ReplayRing:
         if {"precision": "float32", **state["size"]} != self._size():  # rings had no other type before they named it
             return False
         self._allocate()
+        self.reward_weights = state["stream_weights"].to(self.device)
         self.count = state["count"]
         self._num_truncated.copy_(state["num_truncated"])
         for name in ("obs", "steps", "final_obs"):
