@@ -13,6 +13,10 @@ class InputError(ValueError):
     """
 
 
+class NonFiniteError(RuntimeError):
+    """An observation, reward, action or weight is NaN or infinite, and training has stopped."""
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says, short enough to be part of a sentence."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -18,6 +18,8 @@ import pytest
 import torch
 
 from nil_ext.cli import generate, play, train
+from nil_ext.cli.common import run_main
+from nil_ext.errors import InputError, NonFiniteError
 from nil_ext.reference.video import write_video
 from nil_ext.tasks.embedded import embedded_reference
 
@@ -46,7 +48,15 @@ TASKS = "NIL-A1-Walk, NIL-G1-Walk, NIL-H1-Walk, NIL-Talos-Walk"
             "does not show what references do (3.5, 0.9, 2.2",
         ),
         (["--task", TASK, "env.scene.camera.spawn.focal_length=24"], "leave these settings out, or change the camera"),
-        (["--task", TASK, "agent.init_at_random_ep_len=true"], "agent.init_at_random_ep_len=true would show robots at"),
+        (
+            ["--task", TASK, "agent.init_at_random_ep_len=true"],
+            "agent.init_at_random_ep_len has no effect here",
+        ),
+        (["--task", TASK, "agent.device=cpu"], "agent.device has no effect here: use --device."),
+        (
+            ["--task", TASK, "--max_minutes", "5", "agent.class_name=OnPolicyRunner"],
+            "--max_minutes: runner OnPolic",
+        ),
         (
             ["--task", TASK, "env.tracking_steps=0", "env.joints_weight=1"],
             "env.joints_weight=1 counts only after first",
@@ -78,6 +88,22 @@ def test_play_and_generate_refuse_alike(refuse, tmp_path: Path):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is at hand")
 def test_a_cuda_device_that_is_not_there_is_refused(refuse):
     assert "--device cuda:0: PyTorch finds no CUDA device" in refuse(train.run, "--task", TASK, "--device", "cuda:0")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (InputError("no such file"), 2, "error: no such file\n"),
+        (NonFiniteError("Not finite: joint_pos"), 1, "error: Not finite: joint_pos\n"),
+        (KeyboardInterrupt(), 130, "\nstopped\n"),
+    ],
+)
+def test_what_ends_a_script_is_one_line(error, code, line, capsys):
+    def body(argv):
+        raise error
+
+    assert run_main(body) == code
+    assert capsys.readouterr().err == line
 
 
 def test_as_a_process(tmp_path: Path):

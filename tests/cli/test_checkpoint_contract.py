@@ -11,9 +11,11 @@ from types import SimpleNamespace
 import pytest
 
 from nil_ext.cli import play, train
-from nil_ext.cli.session import load_checkpoint
+from nil_ext.cli.session import learns_from, load_checkpoint
 from nil_ext.errors import InputError
+from nil_ext.rl.runners import OffPolicyRunner
 from nil_ext.rl.runners.checkpoint import write_checkpoint
+from nil_ext.tasks.mdp.commands_cfg import ReferenceCommandCfg
 
 TASK = "NIL-H1-Walk"
 CPU = {"robot": "H1", "control_rate": 25.0, "action": "residual"}
@@ -92,3 +94,41 @@ def test_everything_that_a_policy_depends_on_is_compared_when_it_is_loaded():
         if key != "action":
             with pytest.raises(InputError, match=rf"has other {key} \(None\)"):
                 load({name: value for name, value in FULL.items() if name != key})
+
+
+def imitation(encoder: str = "efficientnet", digest: str = "a" * 64, **settings) -> dict:
+    """What a run with these settings learns from."""
+    manifest = {"name": encoder, "runtime": "onnx", "reason": "a reason"}
+    cfg = ReferenceCommandCfg(robot="H1", task=TASK, **settings)
+    similarity = SimpleNamespace(encoder=SimpleNamespace(manifest=lambda: manifest))
+    return learns_from("imitation", SimpleNamespace(digest=digest, cfg=cfg, similarity=similarity))
+
+
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        ({"learns_from": imitation()}, None),
+        ({}, None),  # older checkpoints say no more than the reward
+        ({"reward": "tracking"}, "another reward (tracking, now imitation)"),
+        ({"learns_from": {"reward": "tracking", "reference": "a" * 12}}, "another reward (tracking, now imitation)"),
+        ({"learns_from": imitation("timesformer")}, "another encoder name (timesformer, now efficientnet)"),
+        ({"learns_from": imitation(digest="b" * 64)}, f"another reference ({'b' * 12}, now {'a' * 12})"),
+        (
+            {"learns_from": imitation(film_every=2, mask_score="soft")},
+            "film_every (2, now 1), mask_score (soft, now iou)",
+        ),
+    ],
+)
+def test_a_replay_whose_rewards_were_others_is_left_behind(then: dict, told: str | None, capsys):
+    runner = OffPolicyRunner.__new__(OffPolicyRunner)
+    runner.infos = {"task": TASK, "reward": "imitation", "learns_from": imitation(), "progress": {}}
+    runner.device, runner.current_learning_iteration, runner.cfg = "cpu", 3, {"num_steps_per_env": 10}
+    runner.load = lambda path, map_location: then
+    env = SimpleNamespace(curriculum_manager=SimpleNamespace(compute=lambda: None))
+    session = SimpleNamespace(runner=runner, env=SimpleNamespace(unwrapped=env), reference=SimpleNamespace(progress={}))
+    runner._loaded_folder = Path("run")
+    load_checkpoint(session, Path("model_1.pt"), to_train=True)
+    assert env.common_step_counter == 30
+    assert (runner._loaded_folder is None) == (told is not None)
+    said = capsys.readouterr().out
+    assert said == "" if told is None else told in said and "its replay is left behind" in said

@@ -175,6 +175,20 @@ def test_a_signal_saves_after_the_step_and_a_second_one_interrupts_it(point_mass
     assert [signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)] == handlers
 
 
+def test_a_signal_does_not_interrupt_the_saving(point_mass, train_cfg, tmp_path):
+    runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
+    save = runner.save
+
+    def save_and_be_signalled(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+        save(*args)
+
+    runner.save = save_and_be_signalled
+    runner.learn(2)
+    assert read_checkpoint(tmp_path / "model_2.pt")["iter"] == 2
+    assert (tmp_path / "replay.pt").is_file()
+
+
 def test_the_best_policy_is_kept_and_taken_along(point_mass, train_cfg, tmp_path):
     runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path / "first"))
     # Sums and numbers of returns of six reports; ten would be averaged. 16 environments: the first has too few.

@@ -415,3 +415,9 @@ def test_it_trains_and_resumes_on_a_gpu(point_mass, train_cfg, tmp_path):
     resumed.load(str(tmp_path / "model_20.pt"))
     resumed.learn(2)
     assert resumed.alg.gradient_steps == runner.alg.gradient_steps + 10
+
+
+@pytest.mark.parametrize("name", ["num_steps_per_env", "log_interval", "save_interval", "max_minutes"])
+def test_budgets_and_intervals_of_nothing_are_refused(point_mass, train_cfg, name):
+    with pytest.raises(InputError, match=f"agent.{name} is 0; give"):
+        OffPolicyRunner(point_mass, train_cfg | {name: 0})

@@ -8,9 +8,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nil_ext.errors import NonFiniteError
 from nil_ext.rl.runners import OffPolicyRunner
 from nil_ext.rl.runners.checkpoint import read_checkpoint
-from nil_ext.rl.runners.guard import NonFiniteError, all_finite, find_fault, name_fault
+from nil_ext.rl.runners.guard import all_finite, find_fault, name_fault
 
 BROKEN_STEP = 43
 """Step of the environment in which a value is broken: the third of iteration 9, after the warm-up of 20 steps."""

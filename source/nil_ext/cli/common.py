@@ -23,7 +23,7 @@ from isaaclab_tasks.utils import resolve_task_config, setup_preset_cli
 
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
 
-from ..errors import InputError
+from ..errors import InputError, NonFiniteError
 from ..robots.robot import CameraFraming
 from ..tasks.walk.register import BASELINES, IMITATION, REWARDS, TASK
 from .machine import require_runnable
@@ -36,13 +36,31 @@ _AGENT_SUFFIX = "_cfg_entry_point"
 """End of the keys under which Isaac Lab registers agents."""
 
 
+_NO_SETTINGS = {
+    "agent.device": "use --device",
+    "agent.clip_actions": "actions are clipped to [-1, 1]",
+    "agent.resume": "use --checkpoint",
+    "agent.load_run": "use --checkpoint",
+    "agent.load_checkpoint": "use --checkpoint",
+    "agent.init_at_random_ep_len": "robots at e0 would be shown any frame of the reference; see "
+    "env.commands.reference.start_along_reference",
+}
+"""Settings of Isaac Lab's own training scripts that ours do not read, and what does their work."""
+
+
 def run_main(body: Callable[[list[str]], int | None]) -> int:
-    """Run a script's body on the command line and turn bad input into one line on stderr and exit code 2."""
+    """Run a script's body on the command line and turn what may happen into one line on stderr and an exit code.
+
+    2 for bad input, 1 for a training that met a number that is none, 130 for Ctrl-C.
+    """
     try:
         return body(sys.argv[1:]) or 0
-    except InputError as error:
+    except (InputError, NonFiniteError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
 
 
 def parse_args(parser: argparse.ArgumentParser, argv: list[str], agent: bool = True) -> argparse.Namespace:
@@ -121,14 +139,12 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False, 
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise InputError(f"These settings do not fit task '{args.task}': {' '.join(str(error).split())}") from error
     for override in sys.argv[1:]:
-        _require_setting(override.partition("=")[0], {"env": env_cfg, "agent": agent_cfg})
+        name = override.partition("=")[0]
+        if name in _NO_SETTINGS:
+            raise InputError(f"{name} has no effect here: {_NO_SETTINGS[name]}.")
+        _require_setting(name, {"env": env_cfg, "agent": agent_cfg})
     if env_cfg.scene.num_envs < 1:
         raise InputError(f"env.scene.num_envs={env_cfg.scene.num_envs} leaves nothing to simulate: give at least 1.")
-    if getattr(agent_cfg, "init_at_random_ep_len", False):
-        raise InputError(
-            "agent.init_at_random_ep_len=true would show robots at e0 any frame of the reference: leave it out; "
-            "env.commands.reference.start_along_reference starts episodes in its midst."
-        )
     _require_camera(env_cfg, pkgutil.resolve_name(gym.spec(args.task).kwargs["robot_entry_point"]).camera)
     require_runnable(env_cfg, args)
     if getattr(args, "seed", None) is not None:
@@ -140,12 +156,12 @@ def resolve_cfgs(args: argparse.Namespace, agent: str, play_mode: bool = False, 
 
 @contextlib.contextmanager
 def simulation(env_cfg, args: argparse.Namespace) -> Iterator[None]:
-    """Isaac Lab's launched simulation, through which bad input passes in silence: it prints every error's traceback."""
+    """Isaac Lab's launched simulation, through which errors of ours pass in silence: it prints any traceback."""
     refused = None
     with launch_simulation(env_cfg, args):
         try:
             yield
-        except InputError as error:
+        except (InputError, NonFiniteError) as error:
             refused = error
     if refused is not None:
         raise refused

@@ -230,21 +230,20 @@ def default_selector(args: argparse.Namespace) -> str | None:
     return None if is_nil else "latest"
 
 
-def imitated_another(checkpoint: Path, reference: Reference) -> bool:
-    """Whether training goes on from a run that imitated another reference; it is printed."""
+def warn_of_another_reference(checkpoint: Path, reference: Reference) -> None:
+    """Print where training is to go on from a run that imitated another reference."""
     file = checkpoint.parent / RUN_MANIFEST_FILENAME
     try:
         about = json.loads(file.read_text(encoding="utf-8"))["metadata"]
     except (OSError, ValueError, KeyError, TypeError):
-        return False  # a bare checkpoint
+        return  # a bare checkpoint
     theirs = about.get("reference", reference.digest)
     if theirs == reference.digest or about.get("reward") == TASK:
-        return False
+        return
     print(
         f"[WARN] Run '{checkpoint.parent}' imitated another reference (digest {theirs[:12]}, this one "
         f"{reference.digest[:12]}): its rewards are no measure of this one's; give its --reference to go on with it."
     )
-    return True
 
 
 def require_seeds(runs: list[RecordedRun]) -> None:

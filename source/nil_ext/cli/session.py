@@ -46,7 +46,7 @@ from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
 from ..tasks.embedded import ASSETS
 from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
 from ..tasks.stream_vec_env import StreamVecEnv
-from ..tasks.walk.register import IMITATION
+from ..tasks.walk.register import IMITATION, TASK
 from .common import PROFILES, chosen_presets, simulation, value_of, with_cpu_profile
 
 if TYPE_CHECKING:
@@ -67,6 +67,16 @@ _FAST_MATH = {
     "cudnn_benchmark": True,
 }
 """What Isaac Lab's own training scripts set: without TF32 a GPU encodes clips several times as slowly."""
+
+
+_NO_CONTRACT = ("task", "reward", "progress", "learns_from")
+"""What a checkpoint says of its run that one of another run may say otherwise."""
+
+_COMPARISON = ("similarity", "centred", "clip_length", "clip_stride", "film_every", "mask_score", "camera_follows")
+"""Settings of the reference that change the values of the imitation streams."""
+
+_ENCODERS_OWN = ("model", "runtime", "compiled", "reason")
+"""What an encoder says of itself that does not: where its weights lie, and how it runs."""
 
 
 @dataclass
@@ -124,6 +134,7 @@ def open_session(
             **control_contract(env_cfg),
             "joint_names": list(reference.robot.joint_names),
             "observations": _observation_contract(env, agent_cfg.obs_groups["actor"]),
+            "learns_from": learns_from(gym.spec(args.task).kwargs["reward"], reference),
             "progress": reference.progress,  # not a copy: each checkpoint has what holds then
         }
         if not isinstance(runner, OffPolicyRunner):  # rsl_rl's own would save without
@@ -140,6 +151,23 @@ def control_contract(env_cfg: ImitationEnvCfg) -> dict:
         "control_rate": 1.0 / (env_cfg.sim.dt * env_cfg.decimation),
         "action": kinds.get(type(env_cfg.actions.joints), "torque"),
     }
+
+
+def learns_from(reward: str, reference: ReferenceCommand) -> dict:
+    """What the values of a run's reward streams hang on, beside the robot: with others they cannot be compared.
+
+    Args:
+        reward: one of :data:`~nil_ext.tasks.walk.register.REWARDS`.
+        reference: the reference, and how it is compared with rollouts.
+    """
+    about = {"reward": reward}
+    if reward != TASK:
+        about["reference"] = reference.digest[:12]
+    if reward == IMITATION:
+        encoder = reference.similarity.encoder.manifest()
+        about |= {f"encoder {key}": value for key, value in encoder.items() if key not in _ENCODERS_OWN}
+        about |= {name: getattr(reference.cfg, name) for name in _COMPARISON}
+    return about
 
 
 def require_fitting(path: Path, env_cfg: ImitationEnvCfg, to_train: bool = False) -> None:
@@ -183,16 +211,19 @@ def load_checkpoint(session: Session, path: Path, to_train: bool = False) -> Non
     Raises:
         InputError: When it was trained for another robot, other observations, another control rate or kind of action.
     """
-    mine = {key: value for key, value in session.runner.infos.items() if key not in ("task", "reward", "progress")}
+    mine = {key: value for key, value in session.runner.infos.items() if key not in _NO_CONTRACT}
     try:
         # rsl_rl's own runner would ask for the device on which the file was written
         theirs = session.runner.load(str(path), map_location=session.runner.device)
     except RuntimeError as error:  # shapes that do not fit
         raise InputError(f"Checkpoint '{path}' does not fit this task: {str(error).splitlines()[0]}") from error
     _require_same(path, theirs, mine)
-    learned_from, reward = (theirs or {}).get("reward", IMITATION), session.runner.infos.get("reward", IMITATION)
-    if to_train and learned_from != reward and isinstance(session.runner, OffPolicyRunner):
-        session.runner.leave_replay(f"The checkpoint learned from the {learned_from} reward, this run from {reward}")
+    if to_train and isinstance(session.runner, OffPolicyRunner):
+        now = session.runner.infos["learns_from"]
+        then = (theirs or {}).get("learns_from", {"reward": (theirs or {}).get("reward", IMITATION)})
+        if other := [key for key in then if key in now and then[key] != now[key]]:
+            differences = ", ".join(f"{key} ({then[key]}, now {now[key]})" for key in other)
+            session.runner.leave_replay(f"The checkpoint learned from another {differences}")
     if to_train:  # what changes in the course of training goes on from where it was
         env = session.env.unwrapped
         env.common_step_counter = session.runner.current_learning_iteration * session.runner.cfg["num_steps_per_env"]

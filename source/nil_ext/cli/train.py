@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -30,7 +31,7 @@ from .common import is_baseline, parse_args, resolve_cfgs, run_main
 from .judge import judge
 from .lift import LiftWatch
 from .own_robot import record_robot
-from .recorded_run import imitated_another
+from .recorded_run import warn_of_another_reference
 from .session import (
     LIBRARY,
     Session,
@@ -72,6 +73,8 @@ def run(argv: list[str]) -> int:
         if getattr(args, name) is not None:
             if not hasattr(agent_cfg, name):
                 raise InputError(f"--{name}: agent '{args.agent}' has no such budget; use --max_iterations.")
+            if name == "max_minutes" and "OffPolicyRunner" not in agent_cfg.class_name:
+                raise InputError(f"--{name}: runner {agent_cfg.class_name} has no such budget; use --max_iterations.")
             setattr(agent_cfg, name, getattr(args, name))
     trajectories = _trajectories(args, env_cfg, agent_cfg)
     reference = load_reference(env_cfg.commands.reference, LiftWatch(), args.device)
@@ -94,7 +97,7 @@ def run(argv: list[str]) -> int:
     )
     if checkpoint is not None:
         require_fitting(checkpoint, env_cfg, to_train=True)
-        another = imitated_another(checkpoint, reference)
+        warn_of_another_reference(checkpoint, reference)
     with (
         run_folder(agent_cfg.experiment_name, args.run_name or agent_cfg.run_name, args.run_timestamp) as log_dir,
         startup_screen(args, num_stages=2) as screen,
@@ -104,8 +107,6 @@ def run(argv: list[str]) -> int:
         with open_session(args, env_cfg, agent_cfg, log_dir, trajectories) as session:
             if checkpoint is not None:
                 load_checkpoint(session, checkpoint, to_train=True)
-                if another and isinstance(session.runner, OffPolicyRunner):
-                    session.runner.leave_replay("The checkpoint imitated another reference")
             source = reference.meta["source"]["kind"]
             encoder = session.reference.similarity.encoder.manifest()
             about = {
@@ -139,8 +140,9 @@ def run(argv: list[str]) -> int:
                 if best is not None:
                     _load_best(session, best)
                 policy = session.runner.get_inference_policy(device=session.env.device)
-                video = judge(session, policy, log_dir / "evaluation", "final")
-                print(f"[nil_ext] Video: {video}")
+                with contextlib.suppress(KeyboardInterrupt):  # what was trained is saved
+                    video = judge(session, policy, log_dir / "evaluation", "final")
+                    print(f"[nil_ext] Video: {video}")
     # the run folder remembers all but what chooses the machine's profile, backends and device
     machine = [token for token in sys.argv[1:] if token.partition("=")[0] in ("presets", "physics", "renderer")]
     if any(token.partition("=")[0] == "--device" for token in argv):

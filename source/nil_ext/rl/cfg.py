@@ -186,7 +186,8 @@ class BroRunnerCfg(RslRlBaseRunnerCfg):
     """BRO on a GPU with some hundred environments, whose steps are rendered and therefore dear (ours)."""
 
     class_name: str = "nil_ext.rl.runners:OffPolicyRunner"
-    """The runner class. rsl_rl's own "OnPolicyRunner" trains the same settings, with fewer reports."""
+    """The runner class. rsl_rl's own "OnPolicyRunner" trains the same algorithm, by iterations alone, and in turn: it
+    knows none of ``max_minutes``, ``log_interval``, ``replay_save_limit`` and ``learn_beside``."""
 
     obs_groups: dict[str, list[str]] = field(default_factory=lambda: {"actor": ["policy"], "critic": ["policy"]})
     """Observation groups that actor and critic see."""
@@ -198,7 +199,8 @@ class BroRunnerCfg(RslRlBaseRunnerCfg):
     """Steps of an iteration; updates run after every step, so this only sets the grain of reports and checkpoints."""
 
     max_iterations: int = 5_000
-    """Iterations of a run: 102M environment steps with 1024 environments (ours; the paper names no budget)."""
+    """Iterations of a run, counted anew when it goes on (as rsl_rl's): 102M environment steps with 1024 environments
+    (ours; the paper names no budget)."""
 
     max_minutes: float = float("inf")
     """Training time of a run, earlier sessions included [min]; whichever budget is used up first ends it."""

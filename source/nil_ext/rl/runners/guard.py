@@ -16,10 +16,6 @@ RewardTerms = Callable[[int], Iterable[tuple[str, Sequence[float]]]]
 """Gives names and newest values of an environment's reward terms, as Isaac Lab's reward manager does."""
 
 
-class NonFiniteError(RuntimeError):
-    """An observation, reward, action or weight is NaN or infinite, and training has stopped."""
-
-
 def all_finite(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return whether every value is finite, as a bool scalar on the device; the caller chooses when to wait for it.
 

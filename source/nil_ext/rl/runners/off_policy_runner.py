@@ -16,12 +16,12 @@ from rsl_rl.env import VecEnv
 from rsl_rl.runners import OnPolicyRunner
 from tensordict import TensorDict
 
-from nil_ext.errors import InputError
+from nil_ext.errors import InputError, NonFiniteError
 from nil_ext.rl.algorithms import BRO
 from nil_ext.rl.distributed import maximum_
 
 from .checkpoint import CHECKPOINT_VERSION, last_checkpoint, read_checkpoint, write_checkpoint
-from .guard import NonFiniteError, RewardTerms, all_finite, diagnose, step_streams, write_diagnostic
+from .guard import RewardTerms, all_finite, diagnose, step_streams, write_diagnostic
 from .learning_thread import LearningThread
 from .random_state import get_random_state, set_random_state
 from .replay_file import ReplayFile
@@ -59,6 +59,11 @@ class OffPolicyRunner(OnPolicyRunner):
         """Build algorithm and logger."""
         if env.num_envs < 1:
             raise InputError(f"num_envs is {env.num_envs}; train with at least one environment.")
+        for name in ("num_steps_per_env", "log_interval", "save_interval"):
+            if train_cfg.get(name, 1) < 1:
+                raise InputError(f"agent.{name} is {train_cfg[name]}; give 1 or more.")
+        if not (train_cfg.get("max_minutes", 1.0) or 0.0) > 0.0:
+            raise InputError(f"agent.max_minutes is {train_cfg['max_minutes']}; give more than 0, or inf.")
         if not hasattr(env, "cfg"):
             env.cfg = {}  # upstream's logger asks for it; a plain VecEnv may have none
         super().__init__(env, train_cfg, log_dir, device)
@@ -117,6 +122,7 @@ class OffPolicyRunner(OnPolicyRunner):
             try:
                 stopped = self._run(num_learning_iterations, max_seconds, stop)
             finally:  # also when the environment fails: hours of training are not lost
+                stop.saving = True
                 if self._learning_thread is not None:
                     self._learning_thread.finish()
                 self._save_to_log_dir()

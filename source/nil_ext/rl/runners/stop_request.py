@@ -18,9 +18,13 @@ class StopRequest:
         """Nobody has."""
         self.signal: signal.Signals | None = None
         """The signal that came first."""
+        self.saving = False
+        """Whether the run is being saved: what takes seconds and must not be lost is not interrupted."""
 
     def receive(self, number: int, _frame: object) -> None:
-        """Handle a signal: the first asks, a second interrupts at once."""
+        """Handle a signal: the first asks, a second interrupts the step, and none does while the run is being saved."""
+        if self.saving:
+            return
         if self.signal is not None:
             raise KeyboardInterrupt(signal.Signals(number).name)
         self.signal = signal.Signals(number)
