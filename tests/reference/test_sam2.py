@@ -18,13 +18,13 @@ from nil_ext.reference.segmenters import SegmenterChoice, sam2_video, segment
 from nil_ext.reference.segmenters.segmentation import Segmentation, clean_mask
 
 pytest.importorskip("sam2", reason="SAM2 is an optional package")
+OmegaConf = pytest.importorskip("omegaconf").OmegaConf
 
 
 @pytest.fixture(scope="module")
 def tiny_sam2(tmp_path_factory: pytest.TempPathFactory) -> SegmenterChoice:
     """SAM2.1's own tiny configuration with every width cut down, and random weights as the package saves them."""
     import sam2
-    from omegaconf import OmegaConf
 
     folder = tmp_path_factory.mktemp("sam2")
     config = OmegaConf.load(Path(sam2.__path__[0]) / "configs" / "sam2.1" / "sam2.1_hiera_t.yaml")
@@ -109,14 +109,35 @@ def test_wrong_weights_and_configurations_are_one_line(tiny_sam2, tmp_path, monk
     assert not (tmp_path / "ran").exists()
     (tmp_path / "empty.pt").touch()
     assert "holds no weights" in load(tmp_path / "empty.pt")
-    evil = (
-        Path(tiny_sam2.sam2_config).read_text().replace("sam2.modeling.sam.transformer.RoPEAttention", "os.system", 1)
-    )
-    (tmp_path / "evil.yaml").write_text(evil)
-    assert "asks for 'os.system'" in load(config=tmp_path / "evil.yaml")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     assert "cannot be had from the hub" in load("facebook/sam2.1-hiera-tiny", None)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "sam2.build_sam.torch.load",  # through a module of SAM2's to what it imports
+        "sam2.build_sam.build_sam2",  # builds whatever its overrides name
+        "sam2.sam2_video_predictor.SAM2VideoPredictor.from_pretrained",
+        "sam2.modeling.backbones.hieradet.nn.Linear",
+        "sam2.modeling",
+        "sam2.no_such.Thing",
+    ],
+)
+def test_a_configuration_builds_nothing_but_sam2_s_networks(target, tiny_sam2, tmp_path):
+    class Code:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save(Code(), tmp_path / "code.pt")
+    config = OmegaConf.load(tiny_sam2.sam2_config)
+    config.model.memory_encoder.fuser = {"_target_": target, "f": str(tmp_path / "code.pt"), "weights_only": False}
+    OmegaConf.save(config, tmp_path / "evil.yaml")
+    with pytest.raises(InputError, match=f"asks for '{target}', which is none of SAM2's classes"):
+        sam2_video.load_predictor(tiny_sam2.sam2_model, str(tmp_path / "evil.yaml"), "cpu")
+    assert not (tmp_path / "ran").exists()
 
 
 # -- the choice

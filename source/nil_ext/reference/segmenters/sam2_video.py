@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pickle
+import pkgutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,15 +138,27 @@ def _find_config(config: str | None, checkpoint: Path) -> Path:
 def _require_own_classes(settings: object) -> None:
     """A configuration names the classes to build: none but SAM2's own are built."""
     if isinstance(settings, dict):
-        target = settings.get("_target_", "sam2.")
-        if not str(target).startswith("sam2."):
+        if "_target_" in settings and not _is_own_class(str(settings["_target_"])):
             raise InputError(
-                f"The SAM2 configuration asks for '{target}', which is none of SAM2's classes: use another."
+                f"The SAM2 configuration asks for '{settings['_target_']}', which is none of SAM2's classes: use "
+                "another."
             )
         settings = list(settings.values())
     if isinstance(settings, list):
         for value in settings:
             _require_own_classes(value)
+
+
+def _is_own_class(target: str) -> bool:
+    """Whether a name leads to a network of SAM2's; names lead through modules to what those import, too."""
+    if not target.startswith("sam2."):
+        return False  # not even imported
+    try:
+        found = pkgutil.resolve_name(target)
+    except (ImportError, AttributeError, ValueError):
+        return False
+    # SAM2's functions and class methods build what their arguments say, so only its networks are taken
+    return isinstance(found, type) and issubclass(found, torch.nn.Module) and found.__module__.startswith("sam2.")
 
 
 def _fit_prompt(mask: np.ndarray | None, shape: tuple[int, int]) -> np.ndarray:
