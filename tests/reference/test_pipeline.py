@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nil_ext.errors import InputError
-from nil_ext.reference import Reference, pipeline, prepare, video
+from nil_ext.reference import Reference, damages, pipeline, prepare, video
 from nil_ext.reference.pipeline import Preparation
 
 TASK = {"task": "NIL-Walker-Walk", "robot": "walker"}
@@ -93,6 +93,29 @@ def test_a_variable_rate_comes_out_even(walk):
     np.testing.assert_array_equal(even_masks[:10], masks[:10])
     np.testing.assert_array_equal(even_masks[13:], masks[10:])
     assert even_frames.shape[0] == 23
+
+
+def test_times_in_the_report_are_the_clips_own(clip, walk, start_mask, monkeypatch):
+    """A clip that begins at 60 Hz and goes on at 30 Hz, with a hard cut; then one that stands still."""
+    times = np.append(np.arange(40) / 60, 40 / 60 + np.arange(80) / 30)
+
+    def judged(frames, **settings) -> Reference:
+        monkeypatch.setattr(pipeline, "decode_video", lambda _: (frames, times[: len(frames)]))
+        settings = dataclasses.replace(LINEAR, **settings)
+        return pipeline.prepare_clip(clip(), start_mask, settings=settings, refuse=False, **TASK)
+
+    frames, masks = walk(120)
+    broken = damages.cut(frames, masks)
+    report = judged(broken).meta["quality"]
+    assert report["cuts"] == [times[60]]  # 1.33 s; at the median rate it would be 2.00 s
+    assert report["best_fit_at"] in times
+    offered = report["offered_trim"]
+    assert (offered["end"], offered["reasons"][0]) == (times[112], "hard cut") and offered["start"] >= times[60]
+    trimmed = judged(broken, trim="auto")
+    assert trimmed.meta["quality"]["cuts"] == []
+    frozen = judged(damages.frozen(frames[:75], masks)).meta["quality"]
+    # frames 37 to 52 are one
+    assert frozen["frozen_from"] == times[38] and frozen["frozen_for"] == pytest.approx(times[52] - times[37])
 
 
 @pytest.mark.parametrize(

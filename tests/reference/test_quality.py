@@ -17,7 +17,7 @@ def numbers(masks: np.ndarray) -> dict:
     areas = masks.sum(axis=(1, 2)).astype(float)
     fit = alignment.start_fit(masks, masks[0])
     return quality.clip_numbers(masks, np.zeros(len(masks)), masks[0]) | quality.aligned_numbers(
-        masks, areas, masks[0], fit, RATE
+        masks, areas, masks[0], fit, np.arange(len(masks)) / RATE
     )
 
 

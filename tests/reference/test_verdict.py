@@ -159,7 +159,7 @@ def numbers(walk):
         if damage is not None:
             frames = damage(frames, masks)
             masks = background.segment(frames).masks
-        return measurements.measure(frames, masks, BACKGROUND, RATE)[0]
+        return measurements.measure(frames, masks, BACKGROUND, np.arange(len(frames)) / RATE)[0]
 
     return measured
 

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, label
 
 from nil_ext.reference.alignment import trunk_x
+from nil_ext.reference.video import constant_rate
 
 FLOW_SIDE = 320
 """Longer side of the picture on which motion is measured [pixel]: enough for limbs, and fast."""
@@ -40,7 +41,7 @@ BANDS = 6
 
 
 def measure(
-    frames: np.ndarray, masks: np.ndarray, background: np.ndarray | None, rate: float
+    frames: np.ndarray, masks: np.ndarray, background: np.ndarray | None, times: np.ndarray
 ) -> tuple[dict, np.ndarray]:
     """Measure a clip.
 
@@ -48,19 +49,20 @@ def measure(
         frames: (T, H, W, 3) uint8.
         masks: (T, H, W) bool, none of them empty.
         background: (3,) colour of a plain background, or None where it is not plain.
-        rate: frames per second [Hz].
+        times: (T,) of the frames [s].
 
     Returns:
         JSON-able numbers (see the functions of this module), and the motion (T - 1,) from frame to frame over its
         median.
     """
     heights, widths = box_sizes(masks)
+    rate = constant_rate(times)
     size = float(np.median(np.maximum(heights, widths)))
     flow = flow_between(frames)
     speed = robot_motion(flow, masks) / size
     numbers = {
         **_drifts(frames, masks, background, heights, widths),
-        **_pace(speed, upper_body_jumps(flow, masks, size), rate),
+        **_pace(speed, upper_body_jumps(flow, masks, size), times),
         "jitter": trunk_jitter(masks, rate) / size,
         "area_jump": area_jump(masks),
         "shadow": ground_shadow(masks, size) / size,
@@ -142,8 +144,8 @@ def _shrunk(masks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.stack([cv2.resize(m.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA) > 0 for m in masks])
 
 
-def _pace(speed: np.ndarray, jumps: np.ndarray, rate: float) -> dict:
-    """How time passes, from the motion (T - 1,) [sizes] and which steps (T - 1,) are cuts.
+def _pace(speed: np.ndarray, jumps: np.ndarray, times: np.ndarray) -> dict:
+    """How time passes, from the motion (T - 1,) [sizes], which steps (T - 1,) are cuts, and the frames' times (T,) [s].
 
     ``motion``: median motion [sizes/s]. ``repeated``: share of frames that repeat the one before. ``frozen_from`` and
     ``frozen_for``: the longest run of them [s]. ``gaps``: share of frames after which some are missing. ``cuts``:
@@ -152,7 +154,7 @@ def _pace(speed: np.ndarray, jumps: np.ndarray, rate: float) -> dict:
     middle = float(np.median(speed))
     still = speed <= STILL * middle
     runs, count = label(still)
-    lengths = np.bincount(runs, minlength=count + 1)[1:]
+    lengths = np.bincount(runs, np.diff(times), count + 1)[1:]
     longest = int(lengths.argmax()) if count else 0
     moving = np.flatnonzero(~still)
     # what a player repeats hides no gap: neighbours are the nearest frames that move
@@ -160,12 +162,12 @@ def _pace(speed: np.ndarray, jumps: np.ndarray, rate: float) -> dict:
     around = np.stack([np.roll(steps, shift) for shift in (-2, -1, 1, 2)])
     gaps = (steps > JUMP * np.median(around, axis=0)) & ~jumps[moving]
     return {
-        "motion": middle * rate,
+        "motion": middle * constant_rate(times),
         "repeated": float(still.mean()),
-        "frozen_from": float((np.flatnonzero(runs == longest + 1)[0] + 1) / rate) if count else 0.0,
-        "frozen_for": float(lengths.max() / rate) if count else 0.0,
+        "frozen_from": float(times[np.flatnonzero(runs == longest + 1)[0] + 1]) if count else 0.0,
+        "frozen_for": float(lengths.max()) if count else 0.0,
         "gaps": float(gaps[2:-2].mean()) if len(gaps) > 4 else 0.0,
-        "cuts": [float((i + 1) / rate) for i in np.flatnonzero(jumps)],
+        "cuts": times[1:][jumps].tolist(),
     }
 
 

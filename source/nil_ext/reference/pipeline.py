@@ -25,7 +25,7 @@ from nil_ext.reference.reference import Reference, load_kept
 from nil_ext.reference.segmenters import SegmenterChoice, segment
 from nil_ext.reference.video import constant_rate, decode_video
 
-VERSION = 2
+VERSION = 3
 """Raised when the steps change what they make of the same file, so that older caches are not used."""
 
 MIN_FRAMES = 8
@@ -263,14 +263,14 @@ def _view(path: Path, clip: _Clip, start_mask: np.ndarray, settings: Preparation
     rate = constant_rate(clip.times)
     with watch.of("measure"):
         plain = None if clip.background is None else np.array(clip.background)
-        numbers, motion = measure(clip.frames, clip.masks, plain, rate)
+        numbers, motion = measure(clip.frames, clip.masks, plain, clip.times)
     with watch.of("align"):
         fit = alignment.align(clip.masks, start_mask, rate, settings.smoothed)
         areas = clip.masks.sum(axis=(1, 2)) * fit.scale**2
         frames, masks = alignment.apply(fit, clip.frames, clip.masks, start_mask.shape[0])
     with watch.of("judge"):
         start_fit = alignment.start_fit(masks, start_mask)
-        numbers |= quality.aligned_numbers(masks, areas, start_mask, start_fit, rate)
+        numbers |= quality.aligned_numbers(masks, areas, start_mask, start_fit, clip.times)
         verdict.refuse_framing(str(path), clip.numbers | numbers)
         offered = trimming.propose(clip.times, motion, clip.second, numbers["cuts"], start_fit)
     return _View(frames, masks, fit, numbers, offered)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from nil_ext.reference.alignment import trunk_x
+from nil_ext.reference.video import constant_rate
 
 MIN_REACHABLE = 0.6
 """IoU of a mask with the best pose found below which the frame does not show that pose (ours)."""
@@ -38,7 +39,9 @@ def clip_numbers(masks: np.ndarray, second: np.ndarray, start_mask: np.ndarray) 
     }
 
 
-def aligned_numbers(masks: np.ndarray, areas: np.ndarray, start_mask: np.ndarray, fit: np.ndarray, rate: float) -> dict:
+def aligned_numbers(
+    masks: np.ndarray, areas: np.ndarray, start_mask: np.ndarray, fit: np.ndarray, times: np.ndarray
+) -> dict:
     """What the aligned reference looks like beside the robot at its start pose.
 
     Args:
@@ -46,13 +49,13 @@ def aligned_numbers(masks: np.ndarray, areas: np.ndarray, start_mask: np.ndarray
         areas: (T,) area that the whole robot should have in the camera's picture [pixel].
         start_mask: (S, S) bool.
         fit: (T,) IoU of each frame with the start mask over small shifts.
-        rate: frames per second [Hz].
+        times: (T,) of the frames [s].
     """
     area = masks.sum(axis=(1, 2)).astype(float)
     if not masks.any(axis=(1, 2)).all():
         return {"kept": 0.0}  # the figure leaves the picture altogether: nothing else can be said
     change = (masks[1:] ^ masks[:-1]).sum(axis=(1, 2)) / area.mean()
-    period, regularity = gait(masks, rate)
+    period, regularity = gait(masks, constant_rate(times))
     return {
         "kept": float(np.median(area / areas)),
         "area": float(area.mean() / start_mask.sum()),
@@ -65,7 +68,7 @@ def aligned_numbers(masks: np.ndarray, areas: np.ndarray, start_mask: np.ndarray
         "start_iou": _iou(masks[0], start_mask),
         "best_iou": max(_iou(mask, start_mask) for mask in masks),
         "best_fit": float(fit.max()),
-        "best_fit_at": float(fit.argmax() / rate),
+        "best_fit_at": float(times[fit.argmax()]),
         "best_iou_upside_down": max(_iou(_centred(mask), _centred(_upside_down(start_mask))) for mask in masks),
         "best_iou_mirrored": max(_iou(mask, _mirrored(start_mask)) for mask in masks),
     }

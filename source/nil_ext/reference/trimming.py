@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,7 @@ def propose(
     low, high, reasons = 0, len(times) - 1, []
     if cuts:
         edges = [0, *(int(np.searchsorted(times, cut - 1e-6)) for cut in cuts), len(times)]
-        longest = int(np.diff(edges).argmax())
+        longest = int(np.argmax([times[end - 1] - times[start] for start, end in itertools.pairwise(edges)]))
         low, high = edges[longest], edges[longest + 1] - 1
         reasons.append("hard cut")
     for name, bad in (("standing", _standing(times, motion)), ("caption", second > np.median(second) + CAPTION)):
