@@ -17,6 +17,10 @@ class NonFiniteError(RuntimeError):
     """An observation, reward, action or weight is NaN or infinite, and training has stopped."""
 
 
+class ClipError(InputError):
+    """A clip that cannot be used, on any machine and however it is set up: another clip may do."""
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says, short enough to be part of a sentence."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -33,8 +33,12 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def require_writable(folder: Path) -> None:
+def require_writable(folder: Path, remedy: str = "name another place") -> None:
     """See that a folder can be written to, or made; nothing is left behind.
+
+    Args:
+        folder: the folder.
+        remedy: what to do where it cannot.
 
     Raises:
         InputError: When it cannot.
@@ -45,4 +49,4 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=existing) as probe:
             probe.write(b"0" * 4096)
     except OSError as error:
-        raise InputError(f"Cannot write to '{folder}' ({error.strerror}): name another place.") from error
+        raise InputError(f"Cannot write to '{folder}' ({error.strerror}): {remedy}.") from error

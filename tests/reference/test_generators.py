@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from nil_ext.errors import InputError
-from nil_ext.reference import Reference
+from nil_ext.reference import Reference, pipeline
 from nil_ext.reference.candidates import Clip, judge_clips, write_clip
 from nil_ext.reference.first_frame import FirstFrame
 from nil_ext.reference.generators.diffusion import Sampling, VideoDiffusion, _model_id
@@ -275,3 +275,40 @@ def test_nothing_usable_is_one_line(sketch, tmp_path, monkeypatch):
             clips, sketch.masks[0], **TASK, output=tmp_path / "out", settings=Preparation(interpolator="linear")
         )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["ranking.json"]
+
+
+def test_what_no_clip_can_help_is_not_held_against_the_clips(sketch, tmp_path, monkeypatch):
+    """No cache, no weights, a disk that fills up: one line that says so, no ranking and no half of the references."""
+    for name in ("good", "other"):
+        write_video(tmp_path / f"{name}.mp4", sketch.frames[:50:2], 25.0)
+    clips = [Clip(tmp_path / f"{name}.mp4", name) for name in ("good", "other")]
+
+    def refused(**settings) -> str:
+        settings = Preparation(**({"interpolator": "linear"} | settings))
+        with pytest.raises(InputError) as caught:
+            judge_clips(clips, sketch.masks[0], **TASK, output=tmp_path / "out", settings=settings)
+        assert not (tmp_path / "out").exists() and "\n" not in str(caught.value)
+        return str(caught.value)
+
+    with monkeypatch.context() as patched:  # found before anything is worked on
+        patched.setattr(pipeline, "prepare_clip", lambda *_: pytest.fail("a clip was prepared"))
+        (tmp_path / "file").touch()
+        patched.setenv("NIL_CACHE_DIR", str(tmp_path / "file"))
+        assert "Cannot make the cache folder" in refused()
+        (tmp_path / "cache").mkdir()
+        (tmp_path / "cache" / "references").touch()
+        patched.setenv("NIL_CACHE_DIR", str(tmp_path / "cache"))
+        assert "Cannot write to" in (line := refused()) and "set NIL_CACHE_DIR to a writable folder" in line
+        patched.setenv("NIL_CACHE_DIR", str(tmp_path / "mine"))
+        assert "No such RIFE weights" in refused(interpolator="rife", rife_weights="nope.pkl")
+    monkeypatch.setenv("NIL_CACHE_DIR", str(tmp_path / "mine"))
+    written, write = [], Reference.write
+
+    def fill_up(reference: Reference, folder: Path) -> None:
+        if written:
+            raise OSError(28, "No space left on device")
+        written.append(folder)
+        write(reference, folder)
+
+    monkeypatch.setattr(Reference, "write", fill_up)
+    assert "(No space left on device): make room" in refused()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nil_ext.errors import InputError
+from nil_ext.errors import ClipError, InputError
 from nil_ext.files import whole_file
 from nil_ext.reference.against_mocap import with_mocap
 from nil_ext.reference.pipeline import Preparation, prepare
@@ -75,7 +75,7 @@ def judge_clips(
         Folder of the best.
 
     Raises:
-        InputError: When none can be used.
+        InputError: When none can be used, or something is wrong that no clip can help; then nothing is saved.
     """
     usable: list[tuple[Clip, Reference]] = []
     refused: list[tuple[Clip, str]] = []
@@ -85,16 +85,17 @@ def judge_clips(
             if clip.first_mask is not None:
                 own = replace(settings, segmenter=replace(settings.segmenter, first_mask=clip.first_mask))
             reference = prepare(clip.path, start_mask, task=task, robot=robot, settings=own)
-        except InputError as error:
+        except ClipError as error:
             refused.append((clip, str(error)))
             continue
         if clip.about is not None:
             reference = replace(reference, meta={**reference.meta, "source": {"kind": "generated", **clip.about}})
         if film is not None:
             reference = with_mocap(reference, film, settings.device)
-        reference.save(output / clip.name)
         usable.append((clip, reference))
     usable.sort(key=lambda pair: ranking(pair[1].meta["quality"]))
+    for clip, reference in usable:
+        reference.save(output / clip.name)
     _report(usable, refused, output)
     if not usable:
         raise InputError(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nil_ext.errors import InputError
+from nil_ext.errors import ClipError
 from nil_ext.reference.video import MAX_FRAMES, decode_video
 
 DEFAULT_FPS = 30.0
@@ -66,24 +66,24 @@ def find_pictures(folder: Path, fps: float | None = None) -> Pictures:
         fps: pictures per second [Hz]; :data:`DEFAULT_FPS` if None.
 
     Raises:
-        InputError: When there are none or too many, one has no number or another one's, or too many lie between two.
+        ClipError: When there are none or too many, one has no number or another one's, or too many lie between two.
     """
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
     if not any(re.search(r"\d", path.stem) for path in found):
-        raise InputError(
+        raise ClipError(
             f"{folder} holds neither a reference (reference.json) nor numbered pictures (0001.png, ...): give a "
             "prepared folder, a folder of pictures or a video."
         )
     if len(found) > MAX_FRAMES:
-        raise InputError(f"{folder} has more than {MAX_FRAMES} pictures: give the few seconds that are to be imitated.")
+        raise ClipError(f"{folder} has more than {MAX_FRAMES} pictures: give the few seconds that are to be imitated.")
     files: dict[int, Path] = {}
     for path in found:
         digits = re.findall(r"\d+", path.stem)
         if not digits:
-            raise InputError(f"{path} carries no number: number the pictures in their order, 0001.png, 0002.png, ...")
+            raise ClipError(f"{path} carries no number: number the pictures in their order, 0001.png, 0002.png, ...")
         number = int(digits[-1])
         if number in files:
-            raise InputError(f"{folder} has number {number} twice ({files[number].name}, {path.name}): remove one.")
+            raise ClipError(f"{folder} has number {number} twice ({files[number].name}, {path.name}): remove one.")
         files[number] = path
     pictures = Pictures(folder, dict(sorted(files.items())), fps or DEFAULT_FPS)
     _require_small_gaps(pictures)
@@ -100,17 +100,17 @@ def read_pictures(pictures: Pictures) -> tuple[np.ndarray, np.ndarray]:
         frames (T, H, W, 3) uint8 and times (T,) ascending, the first at 0 [s].
 
     Raises:
-        InputError: When one cannot be read, or has another size than the first.
+        ClipError: When one cannot be read, or has another size than the first.
     """
     frames = []
     for path in pictures.files.values():
         try:
             frame = decode_video(path)[0][0]
-        except InputError as error:
-            raise InputError(f"Picture {path} cannot be read: export it again, or remove it.") from error
+        except ClipError as error:
+            raise ClipError(f"Picture {path} cannot be read: export it again, or remove it.") from error
         if frames and frame.shape != frames[0].shape:
             first = next(iter(pictures.files.values()))
-            raise InputError(
+            raise ClipError(
                 f"Picture {path} has another size or shape than {first.name} ({_size(frame)}, not {_size(frames[0])}): "
                 "export all with one size."
             )
@@ -124,7 +124,7 @@ def _require_small_gaps(pictures: Pictures) -> None:
     for before, after in itertools.pairwise(numbers):
         seconds = (after - before) / (pictures.step * pictures.fps)
         if after - before > pictures.step and seconds > LONGEST_GAP:
-            raise InputError(
+            raise ClipError(
                 f"{pictures.folder} lacks the pictures between {pictures.files[before].name} and "
                 f"{pictures.files[after].name}, {seconds:.2f} s: export them too, or give one side of the gap only."
             )

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nil_ext.errors import InputError
+from nil_ext.errors import ClipError, InputError
+from nil_ext.files import require_writable
 from nil_ext.reference import alignment, quality, trimming, verdict
 from nil_ext.reference.cache import build_folder, cache_root
 from nil_ext.reference.interpolators import make_interpolator
@@ -79,7 +80,7 @@ class _Clip:
     def part(self, part: trimming.Part) -> _Clip:
         picks = np.flatnonzero((self.times >= part.start - 1e-6) & (self.times <= part.end + 1e-6))
         if len(picks) < MIN_FRAMES:
-            raise InputError(
+            raise ClipError(
                 f"--trim leaves {len(picks)} frames of a clip of {self.times[-1]:.2f} s: at least {MIN_FRAMES} are "
                 "needed."
             )
@@ -153,10 +154,21 @@ def prepare(
     damaged = folder.is_dir()
     if damaged and (kept := load_kept(folder)) is not None:
         return kept
+    _require_ready(folder.parent, settings)
     reference = prepare_clip(path, start_mask, task, robot, settings)
     with build_folder(folder, replace=damaged) as temporary:
         reference.write(temporary)
     return reference
+
+
+def _require_ready(cache: Path, settings: Preparation) -> None:
+    """Refuse what would stop every clip at its end: a cache that cannot be written, an interpolator without weights.
+
+    Raises:
+        InputError: Naming it.
+    """
+    require_writable(cache, "set NIL_CACHE_DIR to a writable folder, or make room")
+    make_interpolator(settings.interpolator, settings.rife_weights)
 
 
 def prepare_clip(
@@ -215,14 +227,14 @@ def _segmented(path: Path, start_mask: np.ndarray, settings: Preparation, watch:
     with watch.of("decode"):
         frames, times = read_pictures(find_pictures(path, settings.fps)) if path.is_dir() else decode_video(path)
     if len(frames) < MIN_FRAMES:
-        raise InputError(
+        raise ClipError(
             f"{path} has {len(frames)} frame{'s' if len(frames) > 1 else ''}: give a video of at least {MIN_FRAMES}."
         )
     with watch.of("segment"):
         try:
             found = segment(frames, settings.segmenter)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        except ClipError as error:
+            raise ClipError(f"{path}: {error}") from error
     numbers = quality.clip_numbers(found.masks, found.second, start_mask)
     verdict.refuse_clip(str(path), numbers)
     seen = found.masks.any(axis=(1, 2))  # a few empty frames pass the check; time stays true

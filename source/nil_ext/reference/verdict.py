@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nil_ext.errors import InputError
+from nil_ext.errors import ClipError
 from nil_ext.reference.quality import MIN_REACHABLE, reachable_numbers
 
 USE, CARE, REFUSE = "use", "use with care", "do not use"
@@ -112,17 +112,17 @@ _REACHABLE, _HOVERING = "reachable IoU", "hovering feet"
 def refuse_clip(path: str, numbers: dict) -> None:
     """Refuse a segmented clip that cannot be aligned, with the reason and the remedy."""
     if numbers["empty_frames"] > MAX_EMPTY:
-        raise InputError(
+        raise ClipError(
             f"{path}: no robot found in {numbers['empty_frames']:.0%} of the frames: give a clip of one robot that "
             "stands out from a plain background."
         )
     if numbers["second_figure"] > MAX_SECOND:
-        raise InputError(
+        raise ClipError(
             f"{path}: a second figure of {numbers['second_figure']:.0%} of the robot's size: give a clip of one robot."
         )
     aspect = numbers["aspect"]
     if not 1 / MAX_ASPECT < aspect < MAX_ASPECT:
-        raise InputError(
+        raise ClipError(
             f"{path}: the figure's width to height is {aspect:.1f} times that of the robot at its start pose (lying, "
             "or another robot): give an upright side view of the task's robot."
         )
@@ -131,7 +131,7 @@ def refuse_clip(path: str, numbers: dict) -> None:
 def refuse_framing(path: str, numbers: dict) -> None:
     """Refuse an aligned clip of which some frames show nothing of the robot: no more can be said of it."""
     if numbers["kept"] == 0.0:
-        raise InputError(f"{path}: {_cut(numbers) if numbers['cut_frames'] > MAX_CUT else _leaves(numbers)}")
+        raise ClipError(f"{path}: {_cut(numbers) if numbers['cut_frames'] > MAX_CUT else _leaves(numbers)}")
 
 
 def _leaves(numbers: dict) -> str:
@@ -325,7 +325,7 @@ def refuse(path: str, quality: dict) -> None:
     """Refuse a judged clip that is not to be used, with the first reason."""
     for _, level, text in quality["findings"]:
         if level == REFUSE:
-            raise InputError(f"{path}: {text}")
+            raise ClipError(f"{path}: {text}")
 
 
 def summary(quality: dict) -> str:

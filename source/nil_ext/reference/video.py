@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-from nil_ext.errors import InputError
+from nil_ext.errors import ClipError
 from nil_ext.files import whole_file
 
 MAX_FRAMES = 1000
@@ -34,18 +34,18 @@ def decode_video(path: str | Path, max_side: int = MAX_SIDE) -> tuple[np.ndarray
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"No such video: {path}. Give a video file or a prepared reference folder.")
+        raise ClipError(f"No such video: {path}. Give a video file or a prepared reference folder.")
     if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty (0 bytes): download or export it again.")
+        raise ClipError(f"{path} is empty (0 bytes): download or export it again.")
     try:
         frames, times = _decode(path, max_side)
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} is not a video that can be decoded ({reason}): give e.g. an H.264 .mp4.") from error
+        raise ClipError(f"{path} is not a video that can be decoded ({reason}): give e.g. an H.264 .mp4.") from error
     if not frames:
-        raise InputError(f"{path} holds no video frames: give a video file, e.g. an H.264 .mp4.")
+        raise ClipError(f"{path} holds no video frames: give a video file, e.g. an H.264 .mp4.")
     if len({frame.shape for frame in frames}) > 1:
-        raise InputError(f"{path} changes its picture size half-way: export it with one size.")
+        raise ClipError(f"{path} changes its picture size half-way: export it with one size.")
     return np.stack(frames), _ascending(np.array(times))
 
 
@@ -124,8 +124,8 @@ def _decode(path: Path, max_side: int) -> tuple[list[np.ndarray], list[float]]:
     return frames, times
 
 
-def _too_long(path: Path) -> InputError:
-    return InputError(f"{path} has more than {MAX_FRAMES} frames: cut it to the few seconds that are to be imitated.")
+def _too_long(path: Path) -> ClipError:
+    return ClipError(f"{path} has more than {MAX_FRAMES} frames: cut it to the few seconds that are to be imitated.")
 
 
 def _picture(frame: av.VideoFrame, aspect: Fraction | None, max_side: int) -> np.ndarray:

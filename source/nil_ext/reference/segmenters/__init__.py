@@ -47,7 +47,8 @@ def segment(frames: np.ndarray, choice: SegmenterChoice) -> Segmentation:
         choice: the segmenter.
 
     Raises:
-        InputError: When it cannot work on this clip.
+        ClipError: When it cannot work on this clip.
+        InputError: When what it needs is missing.
     """
     plain = background.read_background(frames)[1]
     keyed = plain >= background.PLAIN_SHARE or choice.first_mask is None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nil_ext.errors import InputError
+from nil_ext.errors import ClipError
 from nil_ext.reference.segmenters.segmentation import Segmentation, clean_mask
 
 BORDER = 0.03
@@ -28,11 +28,11 @@ def segment(frames: np.ndarray) -> Segmentation:
         frames: (T, H, W, 3) uint8.
 
     Raises:
-        InputError: When the background is not plain.
+        ClipError: When the background is not plain.
     """
     background, plain = read_background(frames)
     if plain < PLAIN_SHARE:
-        raise InputError(
+        raise ClipError(
             f"the background is not plain (only {plain:.0%} of its rim has one colour): generate it on a white "
             "background, or have SAM2 cut the robot out (generate.py --generator file --first_frame_mask)."
         )

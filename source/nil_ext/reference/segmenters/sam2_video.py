@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from nil_ext.errors import InputError, first_line
+from nil_ext.errors import ClipError, InputError, first_line
 from nil_ext.reference.segmenters.segmentation import Segmentation, clean_mask
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def segment(frames: np.ndarray, choice: SegmenterChoice, reason: str) -> Segment
         reason: why SAM2 was chosen.
 
     Raises:
-        InputError: Without a mask of the clip's shape, or a model that can be loaded.
+        ClipError: When the mask has another shape than the clip.
+        InputError: Without a mask, or a model that can be loaded.
     """
     prompt = _fit_prompt(choice.first_mask, frames.shape[1:3])
     predictor, checkpoint = load_predictor(choice.sam2_model, choice.sam2_config, choice.device)
@@ -169,7 +170,7 @@ def _fit_prompt(mask: np.ndarray | None, shape: tuple[int, int]) -> np.ndarray:
         )
     height, width = shape
     if abs(mask.shape[1] / mask.shape[0] / (width / height) - 1.0) > SHAPE_TOLERANCE:
-        raise InputError(
+        raise ClipError(
             f"the first frame's mask is {mask.shape[1]}x{mask.shape[0]}, the clip {width}x{height}, another shape: "
             "give the mask of the picture that the clip starts with."
         )
