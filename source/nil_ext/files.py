@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import uuid
@@ -50,3 +51,16 @@ def require_writable(folder: Path, remedy: str = "name another place") -> None:
             probe.write(b"0" * 4096)
     except OSError as error:
         raise InputError(f"Cannot write to '{folder}' ({error.strerror}): {remedy}.") from error
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def name_and_hash(path: str | None) -> str | None:
+    """What tells apart what a user names: a file also by its content, anything else (a hub id, say) by its name."""
+    if path is None or not (file := Path(path).expanduser()).is_file():
+        return path
+    return f"{path} {file_hash(file)}"

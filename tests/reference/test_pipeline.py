@@ -13,6 +13,7 @@ import pytest
 from nil_ext.errors import InputError
 from nil_ext.reference import Reference, damages, pipeline, prepare, video
 from nil_ext.reference.pipeline import Preparation
+from nil_ext.reference.segmenters import SegmenterChoice
 
 TASK = {"task": "NIL-Walker-Walk", "robot": "walker"}
 LINEAR = Preparation(interpolator="linear")
@@ -54,6 +55,20 @@ def test_the_cache_is_used_and_follows_content_and_settings(clip, start_mask, ca
     clip(video.read_video(path)[0][5:])  # the same name, another content
     assert len(prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK)) == 40
     assert len(list(cache.iterdir())) == 4
+
+
+def test_the_cache_follows_the_content_of_files_that_are_named(clip, start_mask, cache, tmp_path):
+    path = clip()
+    for option in ("rife_weights", "sam2_model", "sam2_config"):
+        file = tmp_path / option
+        folders = set()
+        for content in ("one", "other", "one"):
+            file.write_text(content)
+            segmenter = {} if option == "rife_weights" else {"segmenter": SegmenterChoice(**{option: str(file)})}
+            weights = {"rife_weights": str(file)} if option == "rife_weights" else {}
+            settings = Preparation(**segmenter, **weights)
+            folders.add(pipeline._cache_folder(path, start_mask, **TASK, settings=settings, cache_dir=cache))
+        assert len(folders) == 2, option
 
 
 def test_a_damaged_cache_is_made_again(clip, start_mask, cache):

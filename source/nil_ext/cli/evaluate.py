@@ -17,14 +17,14 @@ from ..evaluation import METRICS, Evaluation, Rollout, Yardstick, judge_episodes
 from ..evaluation.compare import comparison
 from ..evaluation.mocap import MocapClip, load_mocap, shared_joints
 from ..evaluation.results import CSV_FILE, JSON_FILE, POLICY, TABLE_FILE, VIDEO_FILE
-from ..files import require_writable
+from ..files import file_hash, require_writable
 from ..rl.runners.checkpoint import read_checkpoint
 from ..tasks.embedded import describe
 from .common import parse_args, resolve_cfgs, run_main
 from .controls import Policy, controls
 from .judge import write_rollout_video
 from .probe import SimulatorProbe, yardstick
-from .provenance import about, checkpoint_facts, file_hash
+from .provenance import about, checkpoint_facts
 from .recorded_run import RecordedRun, default_selector, require_seeds, same_settings
 from .session import (
     Session,

@@ -13,10 +13,10 @@ import gymnasium as gym
 
 from ..errors import InputError
 from ..evaluation.mocap import read_mocap
+from ..files import file_hash
 from ..lift.mocap_motion import mocap_motion
 from ..reference import Reference
 from .common import simulation
-from .provenance import file_hash
 
 RATE = 50.0
 """Frames per second of the film [Hz]."""

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import nil_ext
 
+from ..files import file_hash
 from ..reference import Reference
 from .recorded_run import RecordedRun
 from .session import Session
@@ -61,12 +61,6 @@ def checkpoint_facts(run: RecordedRun, content: dict) -> dict:
         "minutes": round(content.get("seconds", 0.0) / 60.0, 2),
         "trained by commit": run.commit,
     }
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def commit() -> str:

@@ -16,13 +16,12 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..evaluation import Evaluation
-from ..files import whole_file
+from ..files import file_hash, whole_file
 from ..rl.algorithms import policy_alone
 from ..rl.runners.checkpoint import read_checkpoint, write_checkpoint
 from ..tasks.embedded import ASSETS
 from ..tasks.walk.register import IMITATION
 from .common import run_main
-from .provenance import file_hash
 
 
 def manifest(checkpoint: dict, digest: str, evaluation: Evaluation, command: str, commit: str | None = None) -> dict:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from nil_ext.errors import ClipError, InputError
-from nil_ext.files import require_writable
+from nil_ext.files import file_hash, name_and_hash, require_writable
 from nil_ext.reference import alignment, quality, trimming, verdict
 from nil_ext.reference.cache import build_folder, cache_root
 from nil_ext.reference.interpolators import make_interpolator
@@ -328,6 +328,7 @@ def _cache_folder(
     del about["device"]  # where it runs is not what it is
     if not path.is_dir():
         del about["fps"]  # a video has a rate of its own
+    about["rife_weights"] = name_and_hash(settings.rife_weights)
     about["segmenter"] = settings.segmenter.key()
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     key.update(_about(path, settings.fps)["sha256"].encode())
@@ -342,5 +343,4 @@ def _about(path: Path, fps: float | None) -> dict:
         pictures = find_pictures(path, fps)
         name = f"{path.resolve().name} ({len(pictures.files)} pictures at {pictures.fps:g} Hz)"
         return {"name": name, "sha256": pictures.sha256, "missing": pictures.missing}
-    with open(path, "rb") as file:
-        return {"name": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+    return {"name": path.name, "sha256": file_hash(path)}

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from nil_ext.errors import InputError
+from nil_ext.files import file_hash
 from nil_ext.reference.cache import build_folder
 from nil_ext.reference.interpolators.linear import interpolate_images, interpolate_motion
 from nil_ext.reference.verdict import notes
@@ -153,7 +154,7 @@ class Reference:
             "rate": float(self.rate),
             "shape": list(self.masks.shape),
             "digest": self.digest,
-            "files": {path.name: _file_hash(path) for path in files},
+            "files": {path.name: file_hash(path) for path in files},
             "meta": self.meta,
         }
         (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -171,7 +172,7 @@ class Reference:
             path = folder / name
             if path.name != name or not path.is_file():
                 raise InputError(f"Reference {folder} is incomplete ({name} is missing): prepare it again.")
-            if name != "preview.png" and _file_hash(path) != expected:
+            if name != "preview.png" and file_hash(path) != expected:
                 raise InputError(f"Reference {folder} was changed after it was made ({name}): prepare it again.")
         try:
             return cls._from_files(folder, manifest)
@@ -254,8 +255,3 @@ def _read_manifest(folder: Path) -> dict:
     if not {"frames.npz", "masks.npz"} <= set(manifest.get("files", {})) or not {"rate", "meta"} <= set(manifest):
         raise InputError(f"{path} lacks entries: prepare the reference again.")
     return manifest
-
-
-def _file_hash(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

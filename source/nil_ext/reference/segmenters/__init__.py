@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nil_ext.files import name_and_hash
 from nil_ext.reference.segmenters import background
 from nil_ext.reference.segmenters.segmentation import Segmentation
 
@@ -36,7 +37,8 @@ class SegmenterChoice:
     def key(self) -> dict:
         """What the masks depend on; JSON-able."""
         first = None if self.first_mask is None else hashlib.sha256(np.packbits(self.first_mask).tobytes()).hexdigest()
-        return {"name": self.name, "first_mask": first, "sam2": [self.sam2_model, self.sam2_config]}
+        sam2 = [name_and_hash(self.sam2_model), name_and_hash(self.sam2_config)]
+        return {"name": self.name, "first_mask": first, "sam2": sam2}
 
 
 def segment(frames: np.ndarray, choice: SegmenterChoice) -> Segmentation:
