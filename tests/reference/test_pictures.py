@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from nil_ext.errors import InputError
 from nil_ext.reference import prepare
@@ -109,6 +110,16 @@ def test_what_is_no_clip_is_refused(folder, start_mask, tmp_path, walk):
     for number in range(4, 1001):
         (path / f"{number:04d}.png").touch()
     assert "has more than 1000 pictures" in refused(path, start_mask)
+
+
+def test_what_is_transparent_in_a_palette_is_white(tmp_path, walk):
+    _, masks = walk(2)
+    for number, mask in enumerate(masks):
+        picture = Image.fromarray(mask.astype(np.uint8), "P")
+        picture.putpalette([0, 0, 0, 110, 110, 110])
+        picture.save(tmp_path / f"{number}.png", transparency=0)
+    read, _ = read_pictures(find_pictures(tmp_path))
+    assert (read[~masks] == 255).all() and (read[masks] == 110).all()
 
 
 def test_transparent_and_deep_pictures_are_read(tmp_path, walk):

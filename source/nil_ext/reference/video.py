@@ -133,7 +133,8 @@ def _picture(frame: av.VideoFrame, aspect: Fraction | None, max_side: int) -> np
     height, width = frame.height, frame.width * float(aspect or 1)
     shrink = min(1.0, max_side / max(height, width))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    if any(component.is_alpha for component in frame.format.components):
+    # a palette's colours may be transparent, which its format does not tell
+    if frame.format.has_palette or any(component.is_alpha for component in frame.format.components):
         picture = frame.to_ndarray(format="rgba")
         share = picture[..., 3:].astype(np.uint16)
         picture = ((picture[..., :3] * share + 255 * (255 - share)) // 255).astype(np.uint8)
