@@ -42,6 +42,12 @@ def test_written_video_reads_back(tmp_path, height, width, rate):
         assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
 
 
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    video.write_video("12:30:45.mp4", moving_square(), 30.0)
+    assert len(video.decode_video("12:30:45.mp4")[0]) == 12
+
+
 def write_with_times(path, frames, milliseconds, rotation: int = 0, aspect: Fraction | None = None) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=1000)

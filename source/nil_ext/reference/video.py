@@ -88,7 +88,7 @@ def write_video(path: str | Path, frames: np.ndarray, rate: float) -> None:
     frames = np.pad(frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     with (
         whole_file(path) as file,
-        av.open(str(file), "w", format="mp4", options={"movflags": "faststart"}) as container,
+        av.open(str(file.absolute()), "w", format="mp4", options={"movflags": "faststart"}) as container,
     ):
         stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
         stream.height, stream.width = frames.shape[1:3]
@@ -102,7 +102,8 @@ def write_video(path: str | Path, frames: np.ndarray, rate: float) -> None:
 def _decode(path: Path, max_side: int) -> tuple[list[np.ndarray], list[float]]:
     """Frames and times [s] of the first video stream."""
     frames, times = [], []
-    with av.open(str(path)) as container:
+    # FFmpeg takes what is before a colon for a protocol, unless the path is absolute
+    with av.open(str(path.absolute())) as container:
         if not container.streams.video:
             return [], []
         stream = container.streams.video[0]
