@@ -9,11 +9,14 @@ import hashlib
 import os
 import tempfile
 import uuid
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import InputError
+import numpy as np
+
+from .errors import InputError, first_line
 
 
 @contextmanager
@@ -51,6 +54,22 @@ def require_writable(folder: Path, remedy: str = "name another place") -> None:
             probe.write(b"0" * 4096)
     except OSError as error:
         raise InputError(f"Cannot write to '{folder}' ({error.strerror}): {remedy}.") from error
+
+
+def open_npz(path: Path) -> np.lib.npyio.NpzFile:
+    """Named arrays in a file; no code in it is run.
+
+    Raises:
+        ValueError: When it is none: text, pickled, a single array, empty, cut off.
+        OSError: When it cannot be read.
+    """
+    try:
+        file = np.load(path, allow_pickle=False)
+    except (EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"no whole archive: {first_line(error)}") from error
+    if not isinstance(file, np.lib.npyio.NpzFile):
+        raise ValueError("a single array without a name")
+    return file
 
 
 def file_hash(path: Path) -> str:

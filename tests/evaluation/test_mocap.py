@@ -74,6 +74,22 @@ def test_bad_files_are_refused_in_a_sentence(tmp_path: Path):
     (tmp_path / "text.npz").write_text("not an archive")
     with pytest.raises(InputError, match="is no mocap file"):
         load_mocap(tmp_path / "text.npz", "H1")
+    (tmp_path / "empty.npz").touch()
+    np.save(tmp_path / "one.npy", np.zeros(500))
+    np.savez(tmp_path / "scalar.npz", q_knee_angle_l=1.0)
+    np.savez(tmp_path / "words.npz", q_knee_angle_l=np.array(["a"] * 500))
+    np.savez(tmp_path / "uneven.npz", q_knee_angle_l=np.zeros(500), q_knee_angle_r=np.zeros(400))
+    np.savez(tmp_path / "cut.npz", q_knee_angle_l=np.zeros(500), split_points=3)
+    for name, reason in {
+        "empty.npz": "no whole archive: No data left in file",
+        "one.npy": "a single array without a name",
+        "scalar.npz": "its columns are no rows of numbers",
+        "words.npz": "its columns are no rows of numbers",
+        "uneven.npz": "its columns differ in length",
+        "cut.npz": "iteration over a 0-d array",
+    }.items():
+        with pytest.raises(InputError, match=rf"is no mocap file \({reason}\): give one of"):
+            load_mocap(tmp_path / name, "H1")
     np.savez(tmp_path / "wings.npz", q_left_wing=np.zeros(10), q_knee_angle_l=np.zeros(10), q_pelvis_tx=np.zeros(10))
     with pytest.raises(InputError, match=r"joints that H1 does not have \(left_wing\)"):
         load_mocap(tmp_path / "wings.npz", "H1")

@@ -85,6 +85,9 @@ def test_what_cannot_be_used_is_refused(tmp_path):
     for place in (tmp_path / "gone.npz", tmp_path / "empty"):
         with pytest.raises(InputError, match="No trajectories at"):
             load_trajectories(place, "A1")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(InputError, match=r"one\.npy' holds no trajectories \(a single array without a name\)"):
+        load_trajectories(tmp_path / "one.npy", "A1")
     (tmp_path / "text.npz").write_text("none")
     with pytest.raises(InputError, match="holds no trajectories"):
         load_trajectories(tmp_path / "text.npz", "A1")

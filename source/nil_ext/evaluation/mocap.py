@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..errors import InputError
+from ..errors import InputError, first_line
+from ..files import open_npz
 from ..robots.joint_names import match_names
 from .mocap_joints import MOCAP_JOINTS, ROOT_COORDINATES
 
@@ -48,12 +50,16 @@ def read_mocap(path: str | Path, robot: str) -> tuple[dict[str, np.ndarray], lis
     if not path.is_file():
         raise InputError(f"No such mocap file: '{path}'. Give one of LocoMuJoCo's trajectories (.npz).")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path) as file:
             arrays = {key: file[key] for key in file.files if key.startswith(("q_", "dq_"))}
             cuts = [int(cut) for cut in file["split_points"]][1:-1] if "split_points" in file.files else []
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if any(values.ndim != 1 or values.dtype.kind not in "fiu" for values in arrays.values()):
+            raise ValueError("its columns are no rows of numbers")
+        if len({len(values) for values in arrays.values()}) > 1:
+            raise ValueError("its columns differ in length")
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
-            f"'{path}' is no mocap file ({error}): give one of LocoMuJoCo's trajectories (.npz)."
+            f"'{path}' is no mocap file ({first_line(error)}): give one of LocoMuJoCo's trajectories (.npz)."
         ) from error
     known = MOCAP_JOINTS.get(robot, {})
     joints = {key.removeprefix("q_") for key in arrays if key.startswith("q_")}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 
 from nil_ext.errors import InputError, first_line
 from nil_ext.evaluation.mocap import CLIP_RATE, read_mocap
-from nil_ext.files import whole_file
+from nil_ext.files import open_npz, whole_file
 from nil_ext.robots.joint_names import match_names
 
 from .mocap_states import mocap_states
@@ -194,10 +195,10 @@ def write_rollouts(
 def _load(path: Path, robot: str) -> Trajectories:
     """One file, whichever kind it is."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path) as file:
             recorded = "state_names" in file.files
             content = {key: file[key] for key in file.files} if recorded else {}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"'{path}' holds no trajectories ({first_line(error)}): give a LocoMuJoCo file (.npz), or what "
             "scripts/play.py --record wrote."
