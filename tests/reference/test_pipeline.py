@@ -172,6 +172,9 @@ def test_a_part_of_a_clip_is_used(clip, walk, start_mask):
     path = clip(walk(45)[0])
     cut = pipeline.prepare_clip(path, start_mask, settings=dataclasses.replace(LINEAR, trim="0.5:1.2"), **TASK)
     assert len(cut) == 22 and cut.meta["trim"]["applied"] == [0.5, 1.2]
+    for open_end in ("0.5:", "0.5:9"):
+        rest = pipeline.prepare_clip(path, start_mask, settings=dataclasses.replace(LINEAR, trim=open_end), **TASK)
+        assert len(rest) == 30 and rest.meta["trim"]["applied"] == [0.5, pytest.approx(44 / 30, abs=1e-3)]
     with pytest.raises(InputError, match="--trim leaves 4 frames"):
         pipeline.prepare_clip(path, start_mask, settings=dataclasses.replace(LINEAR, trim="0.5:0.6"), **TASK)
 

@@ -258,6 +258,7 @@ def _chosen(
     if settings.trim not in ("no", "auto"):
         part = trimming.parse_part(settings.trim)
     if part is not None:
+        part = replace(part, end=min(part.end, float(clip.times[-1])))
         clip = clip.part(part)
         view = _view(path, clip, start_mask, settings, watch)
     return (
@@ -265,7 +266,7 @@ def _chosen(
         view,
         {
             "flip": {"choice": settings.flip, "applied": flipped},
-            "trim": {"choice": settings.trim, "applied": None if part is None else [part.start, min(part.end, 1e6)]},
+            "trim": {"choice": settings.trim, "applied": None if part is None else [part.start, part.end]},
         },
     )
 
