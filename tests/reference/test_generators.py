@@ -138,8 +138,10 @@ def test_wrong_folders_are_one_line(ltx: Path, tmp_path: Path):
         (lambda f: truncate(f / "transformer" / "diffusion_pytorch_model.safetensors"), "is damaged"),
         (lambda f: lose_a_shard(f / "transformer"), "model-00002-of-00002.safetensors is missing"),
         (lambda f: to_pickle(f / "vae"), "vae: no .safetensors weights"),
+        (lambda f: write_index(f / "transformer", '{"weight_map": {"a'), "model.safetensors.index.json is damaged"),
+        (lambda f: write_index(f / "transformer", '{"metadata": {}}'), "model.safetensors.index.json is damaged"),
     ],
-    ids=["no part", "no weights", "truncated", "no shard", "pickled"],
+    ids=["no part", "no weights", "truncated", "no shard", "pickled", "cut index", "no map"],
 )
 def test_half_a_model_is_one_line(ltx: Path, tmp_path: Path, spoil: Callable[[Path], None], message: str):
     folder = tmp_path / "ltx"
@@ -157,6 +159,10 @@ def lose_a_shard(part: Path) -> None:
     weights = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
     (part / "diffusion_pytorch_model.safetensors").rename(part / weights["a"])
     (part / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weights}))
+
+
+def write_index(part: Path, content: str) -> None:
+    (part / "model.safetensors.index.json").write_text(content)
 
 
 def to_pickle(part: Path) -> None:

@@ -105,7 +105,10 @@ def _problem(part: Path) -> str | None:
         return None
     wanted = set()
     for index in part.glob("*.safetensors.index.json"):
-        wanted |= set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        try:
+            wanted |= set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return f"{index.name} is damaged"
     weights = [part / name for name in sorted(wanted)] or sorted(part.glob("*.safetensors"))
     if not weights:
         return "no .safetensors weights"
