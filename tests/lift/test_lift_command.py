@@ -148,9 +148,17 @@ def test_a_refused_lift_leaves_the_folder_without_a_motion_and_its_report_says_w
     assert name == "reachable IoU" and "in 26 of 26 frames (0.00 to 0.50 s)" in text
 
 
-def test_a_refused_lift_into_another_folder_changes_nothing_but_the_sheet(folder: Path, monkeypatch):
-    manifest = (folder / "reference.json").read_bytes()
+def test_a_refused_lift_of_a_lifted_folder_leaves_motion_report_and_sheet(folder: Path, monkeypatch):
+    assert _run(folder, monkeypatch, 0.9) == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match="cannot be lifted"):
+        _run(folder, monkeypatch, 0.4)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_refused_lift_into_another_folder_changes_nothing(folder: Path, monkeypatch):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(InputError, match="cannot be lifted"):
         _run(folder, monkeypatch, 0.4, "--output", str(folder.parent / "other"))
-    assert (folder / "reference.json").read_bytes() == manifest
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert not (folder.parent / "other").exists()

@@ -81,9 +81,9 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     found = moved_to(reference, lifted)
     if "quality" in found.meta:
         print(f"[nil_ext] {summary(found.meta['quality'])}")
-    if not lifted.accepted:
-        if output == folder:
-            found.save(folder)  # its report tells what was measured; pictures and motion are as before
+    # of a folder without a motion the report tells what was measured; that of an earlier lift goes with its motion
+    if not lifted.accepted and output == folder and reference.motion is None:
+        found.save(folder)
         _write_sheet(folder, reference, lifted)
     require_accepted(lifted, reference.rate)
     found.save(output)
