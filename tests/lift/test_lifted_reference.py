@@ -46,11 +46,12 @@ def searches(sketch, monkeypatch, tmp_path) -> list[float]:
     def lift(masks, rate, robot, report=None) -> Lifted:
         iou = left.pop()
         lost = np.arange(0 if iou > 0.6 else len(masks))
-        about = {"iou": {"mean": iou, "least": iou}, "deviation": 0.01, "speed": 0.5, "supported": 1.0}
-        about["lost"] = lost.tolist()
+        about = {"deviation": 0.01, "speed": 0.5, "supported": 1.0, "lost": lost.tolist()}
+        about["iou"] = {"mean": iou, "least": iou, "each": [iou] * len(masks)}
         still = np.zeros(len(masks))
         alignment = Alignment(still + 1.0, still, still + 4.0, 0.0)
-        return Lifted(sketch.motion, ("FL_thigh_joint",), 0.5, masks, alignment, lost, not len(lost), about)
+        motion = sketch.motion | {"iou": np.full(len(masks), iou)}
+        return Lifted(motion, ("FL_thigh_joint",), 0.5, masks, alignment, lost, not len(lost), about)
 
     monkeypatch.setattr(lifted_reference, "lift", lift)
     return left
@@ -67,6 +68,20 @@ def test_a_motion_is_found_once(clip, sketch, searches):
     np.testing.assert_array_equal(again.frames[:, 4:][again.masks[:, 4:]], clip.frames[:, :-4][clip.masks[:, :-4]])
     assert describe(again).endswith("\n  its motion was lifted: 0.50 m/s, mask IoU 0.90")
     assert describe(clip).endswith("\n  its motion is not known")
+
+
+@pytest.mark.parametrize("iou", [0.9, 0.4], ids=["accepted", "refused"])
+def test_the_same_pixels_under_another_name_keep_their_own_notes(clip, searches, iou):
+    searches.append(iou)
+    first = with_motion(clip, A1)
+    quality = {"verdict": "use with care", "findings": [["mark", "use with care", "a watermark."]]}
+    other = replace(clip, meta={"source": {"kind": "video", "name": "copy.mp4"}, "quality": quality})
+    again = with_motion(other, A1)
+    assert searches == [] and again.digest == first.digest
+    assert again.meta["source"]["name"] == "copy.mp4" and again.meta["lift"] == first.meta["lift"]
+    report = again.meta["quality"]
+    assert report["findings"][0] == quality["findings"][0] and report["reachable_iou"]["median"] == iou
+    assert with_motion(clip, A1).meta == first.meta  # which has no report
 
 
 def test_where_no_pose_fits_the_clip_stays_without_a_motion(clip, searches):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import numpy as np
+
 from ..errors import InputError
 from ..reference.alignment import apply
 from ..reference.cache import build_folder, cache_root
@@ -41,7 +43,8 @@ def with_motion(reference: Reference, robot: Robot, report: Report | None = None
     folder = cache_root() / "lifts" / f"{robot.name}-{hashlib.sha256(about.encode()).hexdigest()[:16]}"
     damaged = folder.is_dir()
     if damaged and (kept := load_kept(folder)) is not None:
-        return kept
+        # the same pixels may be another clip's, or have been judged anew
+        return replace(kept, meta=_meta(reference, kept.meta["lift"], kept.motion))
     try:
         lifted = lift(reference.masks, reference.rate, robot, report=report)
     except InputError as error:
@@ -58,13 +61,17 @@ def moved_to(reference: Reference, lifted: Lifted) -> Reference:
     A clip is aligned by heights before it is lifted, so that a robot which crouches comes out too large. The quality
     report, where there is one, learns how nearly poses of the robot make the masks.
     """
-    meta = reference.meta | {"lift": lifted.about | {"accepted": lifted.accepted}}
-    if "quality" in meta:
-        about = lifted.about
-        meta["quality"] = with_lift(
-            meta["quality"], lifted.motion["iou"], about["supported"], about["speed"], reference.rate
-        )
+    meta = _meta(reference, lifted.about | {"accepted": lifted.accepted}, lifted.motion)
     if not lifted.accepted:
         return replace(reference, meta=meta)
     frames, masks = apply(lifted.alignment, reference.frames, reference.masks, reference.masks.shape[-1])
     return replace(reference, frames=frames, masks=masks, motion=lifted.motion, meta=meta)
+
+
+def _meta(reference: Reference, about: dict, motion: dict[str, np.ndarray] | None) -> dict:
+    """The reference's notes with what the lift says of itself; of a kept lift that was refused there is no motion."""
+    meta = reference.meta | {"lift": about}
+    if "quality" in meta:
+        iou = np.array(about["iou"]["each"]) if motion is None else motion["iou"]
+        meta["quality"] = with_lift(meta["quality"], iou, about["supported"], about["speed"], reference.rate)
+    return meta
