@@ -61,7 +61,8 @@ class LiftSettings:
     """How a clip is lifted. The numbers are ours, set on the sketches of the four robots."""
 
     rate: float = 30.0
-    """Frames per second that are looked at, at most [Hz]; a faster reference is thinned by a whole factor."""
+    """Frames per second that are looked at, about [Hz]: a reference is thinned by a whole factor, its rate over this
+    one rounded. One of 44 Hz is looked at as it is, one of 45 Hz at 22.5."""
     sizes: tuple[int, int, int] = (48, 64, 112)
     """Sides of the pictures that are compared, coarse to fine [px]."""
     blurs: tuple[float, float, float] = (2.0, 1.5, 1.5)
