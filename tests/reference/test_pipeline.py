@@ -71,6 +71,13 @@ def test_the_cache_follows_the_content_of_files_that_are_named(clip, start_mask,
         assert len(folders) == 2, option
 
 
+def test_a_very_long_name_fits_into_the_cache(clip, start_mask, cache):
+    path = clip().rename(cache.parent / f"{'ä' * 125}.mp4")  # 254 bytes, of 255 that a name may have
+    prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK)
+    [folder] = cache.iterdir()
+    assert folder.name.startswith("ä" * 50 + "-")
+
+
 def test_a_damaged_cache_is_made_again(clip, start_mask, cache):
     path = clip()
     digest = prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK).digest

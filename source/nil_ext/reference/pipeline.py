@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ VERSION = 3
 
 MIN_FRAMES = 8
 """Shortest clip: below this there is no motion to imitate (the encoder's clip length)."""
+
+MAX_STEM = 100
+"""Longest part of a clip's name in that of its cached folder [bytes]; 255 must hold the hash and more."""
 
 RIFE_FACTOR = 4
 """How many times the clip's rate RIFE brings it to where no rate is asked for (the paper: 24 to 96, 30 to 120 Hz)."""
@@ -335,7 +339,8 @@ def _cache_folder(
     key.update(_about(path, settings.fps)["sha256"].encode())
     key.update(np.packbits(start_mask).tobytes())
     root = cache_root() / "references" if cache_dir is None else Path(cache_dir)
-    return root / f"{path.resolve().stem}-{key.hexdigest()[:16]}"
+    stem = os.fsencode(path.resolve().stem)[:MAX_STEM].decode(errors="ignore")
+    return root / f"{stem}-{key.hexdigest()[:16]}"
 
 
 def _about(path: Path, fps: float | None) -> dict:
