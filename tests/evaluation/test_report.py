@@ -120,6 +120,17 @@ def test_curves_are_over_environment_steps(tmp_path: Path):
     assert read_curves(tmp_path / "nowhere") == {}
 
 
+def test_an_iteration_without_its_environment_steps_stays_in_its_place(tmp_path: Path):
+    """As where a run is killed while it writes: its last iteration's steps, or others, are missing."""
+    with SummaryWriter(str(tmp_path)) as writer:
+        for iteration in range(4):
+            writer.add_scalar("Metrics/reference/mask_iou", 0.5, iteration)
+            if iteration in (0, 2):
+                writer.add_scalar("Train/env_steps", 1000 * iteration, iteration)
+    [curve] = read_curves(tmp_path).values()
+    assert curve.steps.tolist() == [0.0, 1000.0, 2000.0, 2000.0]
+
+
 def write_ppo(run: Path, values: list[float]) -> None:
     """As rsl_rl's own runner logs: by iteration, and again by seconds."""
     with SummaryWriter(str(run)) as writer:

@@ -51,8 +51,11 @@ def read_curves(folder: Path, colour: int = 0) -> dict[str, Curve]:
     each = None if env_steps else _steps_of_an_iteration(folder)
 
     def env_step(iteration: int) -> float:
+        if env_steps:
+            # a run that was killed may lack those of its last iteration
+            return float(np.interp(iteration, *zip(*sorted(env_steps.items()), strict=True)))
         # rsl_rl's own runner counts no environment steps, and its first iteration is number 0
-        return env_steps.get(iteration, iteration) if each is None else (iteration + 1) * each
+        return iteration if each is None else (iteration + 1) * each
 
     curves = {}
     shown = (tag for tag in tags if tag.startswith(_SHOWN) and not tag.endswith(_OVER_SECONDS))
