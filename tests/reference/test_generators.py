@@ -201,7 +201,7 @@ def test_a_cached_hub_model_is_found_offline_and_half_of_one_is_named(hub: Path,
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     row = replace(video_model("wan"), needs=("no_such_package",))
-    with pytest.raises(InputError, match="'wan' models need packages that are missing: pip install no_such_package"):
+    with pytest.raises(InputError, match="'wan' models need packages that are missing: uv pip install no_such_package"):
         find_model(row, str(tmp_path))
 
 

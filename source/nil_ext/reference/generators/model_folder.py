@@ -41,7 +41,9 @@ def find_model(row: VideoModel, model: str | None = None) -> Path:
 def _require_packages(row: VideoModel) -> None:
     missing = [name for name in row.needs if importlib.util.find_spec(name) is None]
     if missing:
-        raise InputError(f"'{row.generator}' models need packages that are missing: pip install {' '.join(missing)}.")
+        raise InputError(
+            f"'{row.generator}' models need packages that are missing: uv pip install {' '.join(missing)}."
+        )
 
 
 def _download(row: VideoModel, model: str) -> Path:

@@ -78,9 +78,7 @@ def load_predictor(model: str, config: str | None, device: str) -> tuple[SAM2Vid
         from omegaconf import OmegaConf
         from sam2.build_sam import HF_MODEL_ID_TO_FILENAMES
     except ImportError as error:
-        raise InputError(
-            f"SAM2 is not installed ({error}): SAM2_BUILD_CUDA=0 pip install --no-build-isolation 'sam2==1.1.*'."
-        ) from error
+        raise InputError(f"SAM2 is not installed ({error}): uv pip install -e '.[sam2]'.") from error
     checkpoint, known = _find_checkpoint(model, HF_MODEL_ID_TO_FILENAMES)
     settings = OmegaConf.load(_find_config(config or known, checkpoint)).model
     settings = OmegaConf.merge(settings, _POSTPROCESSING)
