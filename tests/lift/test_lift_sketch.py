@@ -10,9 +10,11 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
 from nil_ext.errors import InputError
 from nil_ext.lift.lifting import Lifted, lift, require_accepted
+from nil_ext.lift.motion import course_through
 from nil_ext.lift.search import LiftSettings
 from nil_ext.lift.silhouette import NUM_ROOT, Puppet
 from nil_ext.lift.skeleton import read_skeleton
@@ -90,6 +92,26 @@ def test_angles_and_speed_of_the_humanoids_sketches(robot: Robot, joints: str):
     found = lift(walk.masks[:FRAMES], walk.rate, robot)
     left, right, *parts = joints.split("|")
     _require_truth(found, walk, tuple(side.format(part) for side in (left, right) for part in parts))
+
+
+def test_frames_left_over_at_the_end_go_straight_on(sketch: Reference, lifted: Lifted):
+    # every second of 66 frames was looked at: the last one lies beyond
+    motion = lifted.motion
+    np.testing.assert_allclose(motion["joint_vel"][-1], motion["joint_vel"][-2])
+    np.testing.assert_allclose(
+        motion["joint_pos"][-1], motion["joint_pos"][-2] + motion["joint_vel"][-2] / sketch.rate, atol=1e-9
+    )
+    # of the sketch, every fourth frame at 120 Hz, ended at each of them in turn: three frames on from there
+    truth = CubicSpline(np.arange(len(sketch)) / sketch.rate, sketch.motion["joint_pos"])
+    errors, speeds = [], []
+    for last in range(20, 80):
+        knots, beyond = np.arange(last + 1) / 30.0, (last + np.arange(0.25, 1.0, 0.25)) / 30.0
+        courses = course_through(knots, truth(knots)), CubicSpline(knots, truth(knots))
+        np.testing.assert_array_equal(*(course(knots[:-1]) for course in courses))
+        errors.append([np.abs(course(beyond) - truth(beyond)).max() for course in courses])
+        speeds.append([np.abs(course(beyond, 1)).max() for course in courses])
+    for straight, swinging in (np.max(errors, axis=0), np.median(errors, axis=0), np.max(speeds, axis=0)):
+        assert straight < 0.7 * swinging
 
 
 def test_a_lifted_motion_makes_a_reference(sketch: Reference, lifted: Lifted):

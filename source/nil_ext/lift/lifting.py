@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from ..errors import InputError
 from ..reference.alignment import Alignment
 from ..reference.verdict import times_of
 from ..robots.robot import Robot
-from .motion import make_motion
+from .motion import course_through, make_motion
 from .search import LiftSettings, PoseSearch, Report
 from .silhouette import NUM_ROOT, Puppet
 from .skeleton import read_skeleton
@@ -119,7 +118,7 @@ def require_accepted(lifted: Lifted, rate: float, settings: LiftSettings | None 
 
 def _drawn(puppet: Puppet, path: np.ndarray, count: int, stride: int, size: int) -> np.ndarray:
     """Masks (T, size, size) of the path at the reference's rate."""
-    poses = CubicSpline(np.arange(len(path)) * stride, path)(np.arange(count))
+    poses = course_through(np.arange(len(path)) * stride, path)(np.arange(count))
     parts = np.array_split(poses, -(-count // 64))
     return np.concatenate([puppet.draw(part, size) > 0.5 for part in parts])
 
@@ -130,7 +129,7 @@ def _alignment(puppet: Puppet, path: np.ndarray, stride: int, heights: np.ndarra
     In x each frame is moved: the follow camera holds the root. In y and in size one value holds for all frames, because
     that camera neither climbs nor zooms.
     """
-    poses = CubicSpline(np.arange(len(path)) * stride, path)(np.arange(len(heights)))
+    poses = course_through(np.arange(len(path)) * stride, path)(np.arange(len(heights)))
     pixels = size / puppet.extent  # a metre, where the root is
     scale = 1.0 / np.median(poses[:, 3])
     middle = 0.5 * size * (1.0 - scale)

@@ -35,6 +35,18 @@ def soles(skeleton: Skeleton, puppet: Puppet, poses: np.ndarray) -> np.ndarray:
     return skeleton.soles(root[:, None] @ skeleton.forward(angles)[0]).double().numpy()
 
 
+def course_through(times: np.ndarray, values: np.ndarray) -> CubicSpline:
+    """The cubic spline through values (N, P) at times (N,), going straight on beyond the last, where a cubic swings.
+
+    A few frames are there wherever the clip's last one is none of those that were looked at.
+    """
+    course = CubicSpline(times, values)
+    straight = np.zeros((4, 1, values.shape[1]))
+    straight[2], straight[3] = course(times[-1], 1), values[-1]
+    course.extend(straight, 2.0 * times[-1:] - times[-2:-1])
+    return course
+
+
 def make_motion(
     skeleton: Skeleton,
     puppet: Puppet,
@@ -56,7 +68,7 @@ def make_motion(
         rate: the reference's frames per second [Hz].
     """
     source = np.arange(len(path)) * stride / rate
-    course = CubicSpline(source, path)
+    course = course_through(source, path)
     fine = np.linspace(0.0, source[-1], round(source[-1] * _GROUND_RATE) + 1)
     feet = soles(skeleton, puppet, course(fine))
     moved = progress(feet, _GROUND_RATE)
@@ -64,7 +76,7 @@ def make_motion(
     height = on_ground(root, lowest.min(axis=1), _GROUND_RATE)
     support = supported(lowest + (height - root)[:, None]).mean()
     way = np.interp(source, fine, moved.distance), np.interp(source, fine, height)
-    course = CubicSpline(source, np.concatenate([np.stack(way, axis=1), path[:, 2:]], axis=1))
+    course = course_through(source, np.concatenate([np.stack(way, axis=1), path[:, 2:]], axis=1))
     times = np.arange(count) / rate
     values, velocities = course(times), course(times, 1)
     low, high = puppet.limits.T
