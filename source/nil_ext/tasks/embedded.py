@@ -60,7 +60,7 @@ def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None, devic
     """The reference that a task's settings name (a prepared folder or a video file), or its own where they name none.
 
     A clip is aligned to the first frame of the embedded reference, which is the robot at e0 as the task's camera
-    sees it, and lifted where the settings say so and its motion is not known (a minute; then it is in the cache). What
+    sees it, and lifted where the settings say so and its motion is not known (minutes; then it is in the cache). What
     cannot be lifted comes without a motion, and :func:`describe` says why.
 
     Args:

@@ -48,7 +48,7 @@ class ReferenceCommandCfg(CommandTermCfg):
     """A prepared reference folder or a video file."""
 
     lift: bool = False
-    """Whether the motion of a clip is found where it is not known: one or two minutes, then it is in the cache."""
+    """Whether the motion of a clip is found where it is not known: some minutes, then it is in the cache."""
 
     frame_per_step: bool = False
     """Whether each control step shows the reference's next frame, whatever its rate (the paper's literal alignment);
