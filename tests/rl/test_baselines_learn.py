@@ -137,6 +137,10 @@ def test_a_checkpoint_holds_everything_and_needs_no_expert_to_play(train_cfg, ag
     for name, values in before[f"{network}_state_dict"].items():
         torch.testing.assert_close(after[f"{network}_state_dict"][name], values)
     assert after[f"{network}_optimizer_state_dict"]["state"]
+    rate = "inverse_learning_rate" if agent == "BCO" else "discriminator_learning_rate"
+    slower = runner(train_cfg, agent, **{rate: 1e-7})
+    slower.load(str(path))
+    assert slower.alg._optimizer.param_groups[0]["lr"] == 1e-7
     obs = Line().get_observations()
     torch.testing.assert_close(
         again.get_inference_policy("cpu")(obs), trained.get_inference_policy("cpu")(obs), rtol=0.0, atol=0.0

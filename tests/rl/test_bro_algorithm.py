@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 
 import pytest
@@ -165,6 +166,30 @@ def test_a_reset_draws_fresh_networks_and_forgets_the_moments():
     first = alg.actor.mlp[0].weight.clone()
     alg.learner.reset()
     assert not torch.equal(first, alg.actor.mlp[0].weight)  # fresh seeds, unlike the authors' code
+
+
+def test_a_checkpoint_brings_back_moments_and_leaves_this_runs_rates():
+    trained = make_bro(learning_rate=1e-3, weight_decay=1e-2, alpha_learning_rate=2e-3, optimism_learning_rate=2e-4)
+    run_steps(trained, 3)
+    saved = copy.deepcopy(trained.save())
+    for state in saved["optimizer_state_dicts"].values():  # as of a run that went about it in another way
+        for group in state["param_groups"]:
+            group.update(fused=None, capturable=True, betas=(0.1, 0.2))
+    alg = make_bro(learning_rate=1e-5, weight_decay=0.0, alpha_learning_rate=1e-4, optimism_learning_rate=1e-6)
+    alg.load(saved)
+    settings = {n: [(g["lr"], g["betas"]) for g in o.param_groups] for n, o in alg.learner.optimizers.items()}
+    network, dual = (1e-5, (0.9, 0.999)), (0.5, 0.999)
+    assert settings == {
+        "actor": [network], "critic": [network], "optimistic_actor": [network],
+        "duals": [(1e-4, dual), (1e-6, dual)],
+    }  # fmt: skip
+    assert alg.learner.optimizers["actor"].param_groups[0]["weight_decay"] == 0.0
+    for name, optimizer in alg.learner.optimizers.items():
+        assert all(group["fused"] and not group["capturable"] for group in optimizer.param_groups)
+        mine, theirs = optimizer.state_dict()["state"], saved["optimizer_state_dicts"][name]["state"]
+        assert mine.keys() == theirs.keys() != set()
+        assert all(torch.equal(mine[i][key], value) for i, values in theirs.items() for key, value in values.items())
+    run_steps(alg, 2)
 
 
 def test_scheduled_resets_happen_at_their_update(monkeypatch):

@@ -5,5 +5,6 @@
 
 from .bro import BRO, POLICY_ONLY, policy_alone
 from .bro_learner import Batch, BroLearner
+from .moments import load_moments
 
-__all__ = ["BRO", "POLICY_ONLY", "Batch", "BroLearner", "policy_alone"]
+__all__ = ["BRO", "POLICY_ONLY", "Batch", "BroLearner", "load_moments", "policy_alone"]

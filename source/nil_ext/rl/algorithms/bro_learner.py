@@ -19,6 +19,7 @@ from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.modules import DualVariables, OptimisticActor, PolicyAverage, quantile_huber_loss
 
 from .captured_update import CapturedUpdate
+from .moments import load_moments
 
 _GOLDEN_RATIO = (1.0 + 5.0**0.5) / 2.0
 
@@ -228,9 +229,7 @@ class BroLearner:
                     module.load_state_dict(state[f"{name}_state_dict"], strict=strict)
         if wanted.get("optimizer"):
             for name, optimizer in self.optimizers.items():
-                optimizer.load_state_dict(state["optimizer_state_dicts"][name])
-                for group in optimizer.param_groups:  # which come with the file, and so how another run went about it
-                    group.update(fused=True, capturable=self._captured is not None)
+                load_moments(optimizer, state["optimizer_state_dicts"][name])
         self._forget_captured()
 
     def load_policy(self, state: dict) -> None:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from tensordict import TensorDict
 
-from nil_ext.rl.algorithms import BRO, POLICY_ONLY
+from nil_ext.rl.algorithms import BRO, POLICY_ONLY, load_moments
 from nil_ext.rl.distributed import average_, broadcast_
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.storage import ReplayRing
@@ -97,7 +97,7 @@ class ExpertBRO(BRO, ABC):
         if wanted.get("critic"):
             self.network.load_state_dict(loaded_dict[f"{self.network_name}_state_dict"], strict=strict)
         if wanted.get("optimizer"):
-            self._optimizer.load_state_dict(loaded_dict[f"{self.network_name}_optimizer_state_dict"])
+            load_moments(self._optimizer, loaded_dict[f"{self.network_name}_optimizer_state_dict"])
         return goes_on
 
     def _step(self, loss: torch.Tensor) -> None:
