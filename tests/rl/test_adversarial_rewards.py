@@ -53,7 +53,7 @@ def test_amp_is_least_squares_with_a_bounded_reward():
     assert alg.loss(torch.tensor([2.0, 2.0]), torch.tensor([0.0, -3.0])).item() == pytest.approx(1.0 + 2.5)
     linear(alg, (3.0, 4.0))
     # half of 5^2, wherever
-    assert alg.penalty(torch.zeros(6, 2), torch.ones(6, 2)).item() == pytest.approx(12.5)
+    assert alg.penalty(torch.zeros(6, 2), torch.ones(6, 2), torch.rand(6, 1)).item() == pytest.approx(12.5)
 
 
 def test_gaifo_is_binary_and_lipschitz():
@@ -64,9 +64,9 @@ def test_gaifo_is_binary_and_lipschitz():
     # -log sigmoid(0) of the expert, -log(1 - sigmoid(0)) of the policy
     assert alg.loss(torch.zeros(4), torch.zeros(4)).item() == pytest.approx(2.0 * log2)
     linear(alg, (3.0, 4.0))
-    assert alg.penalty(torch.zeros(6, 2), torch.ones(6, 2)).item() == pytest.approx(16.0)  # (5 - 1)^2
+    assert alg.penalty(torch.zeros(6, 2), torch.ones(6, 2), torch.rand(6, 1)).item() == pytest.approx(16.0)  # (5 - 1)^2
     linear(alg, (0.3, 0.4))
-    assert alg.penalty(torch.zeros(6, 2), torch.ones(6, 2)).item() == 0.0  # one-sided
+    assert alg.penalty(torch.zeros(6, 2), torch.ones(6, 2), torch.rand(6, 1)).item() == 0.0  # one-sided
     plain = make(GAIfO, lipschitz=False)
     torch.testing.assert_close(plain.style_reward(logits), torch.tensor([log2, one, math.log(1.0 + math.exp(9.0))]))
 
@@ -112,7 +112,7 @@ def test_the_discriminator_never_sees_what_follows_a_fall(monkeypatch):
     seen = []
     features = alg.network.features
     monkeypatch.setattr(alg.network, "features", lambda *pair: seen.append(pair[1].max().item()) or features(*pair))
-    report = alg._update_discriminator()
+    report = alg._update_discriminator([alg._draw_for_discriminator()])
     assert seen[0] == 1.0
     assert set(report) == {"discriminator", "discriminator_right", "style_reward"}
     assert 0.0 <= report["style_reward"] <= 1.0

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import copy
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -148,6 +150,41 @@ def test_a_checkpoint_holds_everything_and_needs_no_expert_to_play(train_cfg, ag
     assert read_checkpoint(path)["transitions"] == 8 * 5 * 16
     with pytest.raises(InputError, match="name trajectories with --trajectories"):
         again.learn(1)
+
+
+@pytest.mark.parametrize("agent", ["AMP", "GAIfO", "BCO"])
+def test_beside_the_steps_all_of_it_learns_in_the_other_thread_and_draws_in_this_one(
+    train_cfg, agent, tensors, monkeypatch
+):
+    """Bit for bit the same as one after the other, whichever is faster."""
+    torch.set_num_threads(2)  # the fixture of every test sets it back
+    torch.manual_seed(1)
+    beside = runner(train_cfg | {"learn_beside": True}, agent)
+    threads, steps, slow = set(), iter(range(10**6)), beside.alg._optimizer.step
+
+    def step() -> None:
+        threads.add(threading.current_thread().name)
+        time.sleep(0.003 * (next(steps) % 2))
+        slow()
+
+    monkeypatch.setattr(beside.alg._optimizer, "step", step)
+    beside.learn(8)
+    assert threads == {"learning_0"}
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    alone = runner(train_cfg, agent).alg
+    alone.train_mode()
+    env = Line()
+    obs = env.get_observations()
+    for _ in range(8 * 5):
+        actions = alone.act(obs)
+        alone.begin_update()()
+        obs, rewards, dones, extras = env.step(actions)
+        alone.process_env_step(obs, rewards, dones, extras)
+    mine, theirs = tensors(beside.alg.save()), tensors(alone.save())
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[key]) for key, value in mine.items())
+    assert beside.alg.gradient_steps == alone.gradient_steps > 10
 
 
 def test_trajectories_of_another_robot_are_refused(train_cfg):

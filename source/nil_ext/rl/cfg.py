@@ -218,8 +218,9 @@ class BroRunnerCfg(RslRlBaseRunnerCfg):
 
     learn_beside: bool = False
     """Whether the updates that a step has earned run while the environment takes the next one, in a thread of their
-    own, instead of between both (ours). The policy then acts without the newest step's updates. Without effect where it
-    learns on a GPU or torch has one thread."""
+    own, instead of between both (ours); a baseline's other network learns there too. What they learn from is drawn, and
+    a discriminator's rewards given, before. The policy then acts without the newest step's updates. Without effect
+    where it learns on a GPU or torch has one thread."""
 
     experiment_name: str = "nil"
     """Folder of the runs."""

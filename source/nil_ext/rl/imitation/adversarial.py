@@ -84,8 +84,14 @@ class AdversarialImitation(ExpertBRO, ABC):
         """Return the loss that raises the expert's logits (B,) and lowers the policy's (B,)."""
 
     @abstractmethod
-    def penalty(self, expert: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
-        """Return the penalty on the discriminator's gradient, from the features (B, 2 S) of both."""
+    def penalty(self, expert: torch.Tensor, policy: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """Return the penalty on the discriminator's gradient, from the features (B, 2 S) of both.
+
+        Args:
+            expert: Features of the expert's transitions.
+            policy: Features of the policy's.
+            share: Where between both, uniform in [0, 1). Shape is (B, 1).
+        """
 
     def act(self, obs: TensorDict) -> torch.Tensor:
         """Return actions (E, A), and let the discriminator's normaliser see the states of both sides."""
@@ -94,17 +100,17 @@ class AdversarialImitation(ExpertBRO, ABC):
         return actions
 
     def begin_update(self) -> Callable[[], dict[str, torch.Tensor]]:
-        """Run the discriminator's updates, draw what the agent's next ones learn from, and return what is left to do.
+        """Draw what agent and discriminator learn from next, and return what is left to do.
 
-        See :meth:`~nil_ext.rl.algorithms.BRO.begin_update`; what is returned also reports on the discriminator.
+        See :meth:`~nil_ext.rl.algorithms.BRO.begin_update`. What is returned runs the discriminator's updates after the
+        agent's, whose rewards were given when they were drawn, and also reports on them.
         """
         self._discriminator_credit += self._num_due * self.discriminator_updates
         due = int(self._discriminator_credit)
         self._discriminator_credit -= due
-        reports = [self._update_discriminator() for _ in range(due)]
-        mean = {name: torch.stack([report[name] for report in reports]).mean() for name in (reports or [{}])[0]}
+        drawn = [self._draw_for_discriminator() for _ in range(due)]
         learn = super().begin_update()
-        return lambda: learn() | mean
+        return lambda: learn() | self._update_discriminator(drawn)
 
     @torch.no_grad()
     def relabel(self, drawn: Transitions) -> torch.Tensor:
@@ -116,18 +122,29 @@ class AdversarialImitation(ExpertBRO, ABC):
         """Draw transitions from the replay and pay them anew."""
         return self.replay.sample(size, self.n_step, self.gamma, self.relabel)
 
-    def _update_discriminator(self) -> dict[str, torch.Tensor]:
-        """Run one update of the discriminator."""
+    def _draw_for_discriminator(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return features (B, 2 S) of the expert's and of the policy's transitions, and points (B, 1) between them."""
         drawn = self.replay.sample(self.batch_size, 1, self.gamma)
         # draws that ended in a fall give their places to others, so that the shape stays and nothing waits for it
         whole = (drawn.discounts > 0.0).float() + 1e-9
         rows = torch.multinomial(whole, len(whole), replacement=True)
         policy = self.network.features(drawn.obs[STATE_GROUP][rows], drawn.next_obs[STATE_GROUP][rows])
         expert = self.network.features(*self.expert.sample(self.batch_size))
+        return expert, policy, torch.rand(len(expert), 1, device=expert.device)
+
+    def _update_discriminator(
+        self, drawn: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    ) -> dict[str, torch.Tensor]:
+        """Run an update of the discriminator for each draw and return the mean of what they report."""
+        reports = [self._discriminate(*features) for features in drawn]
+        return {name: torch.stack([report[name] for report in reports]).mean() for name in (reports or [{}])[0]}
+
+    def _discriminate(self, expert: torch.Tensor, policy: torch.Tensor, share: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Run one update of the discriminator."""
         logits = [self.network(features).squeeze(-1) for features in (expert, policy)]
         loss = self.loss(*logits)
         if self.lipschitz:
-            loss = loss + self.gradient_penalty * self.penalty(expert, policy)
+            loss = loss + self.gradient_penalty * self.penalty(expert, policy, share)
         self._step(loss)
         with torch.no_grad():
             right = 0.5 * ((logits[0] > 0.0).float().mean() + (logits[1] < 0.0).float().mean())
@@ -156,7 +173,7 @@ class AMP(AdversarialImitation):
         """Return E[(d - 1)^2] of the expert and E[(d + 1)^2] of the policy, summed."""
         return (expert - 1.0).square().mean() + (policy + 1.0).square().mean()
 
-    def penalty(self, expert: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
+    def penalty(self, expert: torch.Tensor, policy: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """Return half the mean squared gradient at the expert's transitions."""
         return 0.5 * self._gradient_norms(expert).square().mean()
 
@@ -183,8 +200,7 @@ class GAIfO(AdversarialImitation):
         """Return the cross entropy of telling expert (1) from policy (0)."""
         return F.softplus(-expert).mean() + F.softplus(policy).mean()
 
-    def penalty(self, expert: torch.Tensor, policy: torch.Tensor) -> torch.Tensor:
+    def penalty(self, expert: torch.Tensor, policy: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         """Return the mean squared excess of the gradient over 1, at random points between both."""
-        share = torch.rand(len(expert), 1, device=expert.device)
         norms = self._gradient_norms(torch.lerp(expert, policy, share))
         return (norms - 1.0).clamp(min=0.0).square().mean()

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
 from nil_ext.rl.distributed import average_
 from nil_ext.rl.models import BroActor, BroCritic
-from nil_ext.rl.storage import ReplayRing
+from nil_ext.rl.storage import ReplayRing, Transitions
 
 from .expert_bro import ExpertBRO
 from .states import STATE_GROUP
@@ -70,15 +71,18 @@ class BCO(ExpertBRO):
         self.exploration_std = exploration_std
 
     def begin_update(self) -> Callable[[], dict[str, torch.Tensor]]:
-        """Run the next credited updates; only the mean losses are left to return, empty where none was due."""
+        """Draw what the next credited updates learn from, and return what is left to do.
+
+        See :meth:`~nil_ext.rl.algorithms.BRO.begin_update`; what is returned reports the mean losses.
+        """
         count = self._num_due
-        self._credit -= count
-        losses = [torch.stack((self._update_inverse(), self._clone())) for _ in range(count)]
-        self.gradient_steps += count
-        if not losses:
+        if count == 0:
             return dict
-        inverse, cloning = torch.stack(losses).mean(dim=0).unbind()
-        return lambda: {"inverse_dynamics": inverse, "cloning": cloning}
+        self._credit -= count
+        self.gradient_steps += count
+        size = self.batch_size
+        drawn = [(self.replay.sample(size, 1, self.gamma), *self.expert.sample(size)) for _ in range(count)]
+        return partial(self._learn_from, drawn)
 
     def train_mode(self) -> None:
         """Start a rollout; the policy forgets what the expert's states do not hold."""
@@ -96,9 +100,13 @@ class BCO(ExpertBRO):
         self.actor.distribution.update(self.actor.mlp(latent))
         return self.actor.distribution.mean
 
-    def _update_inverse(self) -> torch.Tensor:
-        """Regress the actions of stored transitions on their states; those that end in a fall have no next state."""
-        drawn = self.replay.sample(self.batch_size, 1, self.gamma)
+    def _learn_from(self, drawn: list[tuple[Transitions, torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        """Run an update for each draw of transitions and of the expert's pairs of states; return the mean losses."""
+        losses = [torch.stack((self._update_inverse(own), self._clone(*pair))) for own, *pair in drawn]
+        return dict(zip(("inverse_dynamics", "cloning"), torch.stack(losses).mean(dim=0), strict=True))
+
+    def _update_inverse(self, drawn: Transitions) -> torch.Tensor:
+        """Regress the actions of transitions on their states; those that end in a fall have no next state."""
         states, next_states = drawn.obs[STATE_GROUP], drawn.next_obs[STATE_GROUP]
         error = self.network(self.network.features(states, next_states)) - drawn.actions
         whole = (drawn.discounts > 0.0).float()
@@ -106,9 +114,8 @@ class BCO(ExpertBRO):
         self._step(loss)
         return loss.detach()
 
-    def _clone(self) -> torch.Tensor:
-        """Move the policy towards the inferred actions of the expert."""
-        states, next_states = self.expert.sample(self.batch_size)
+    def _clone(self, states: torch.Tensor, next_states: torch.Tensor) -> torch.Tensor:
+        """Move the policy towards the actions inferred from an expert's pairs of states (B, S)."""
         with torch.no_grad():
             inferred = self.network(self.network.features(states, next_states)).clamp(-1.0, 1.0)
             latent = self.actor.get_latent({STATE_GROUP: states}) * self.network.known
