@@ -21,13 +21,13 @@ from nil_ext.rl.storage import ReplayRing
 NUM_ENVS = 4
 
 
-def make_bro(num_quantiles: int = 4, num_envs: int = NUM_ENVS, **settings) -> BRO:
+def make_bro(num_quantiles: int = 4, num_envs: int = NUM_ENVS, ensemble_size: int = 2, **settings) -> BRO:
     obs = TensorDict({"policy": torch.zeros(NUM_ENVS, 3)}, batch_size=[NUM_ENVS])
     groups = {"actor": ["policy"], "critic": ["policy"]}
     actor = BroActor(
         obs, groups, "actor", 2, [8, 8], distribution_cfg={"class_name": "nil_ext.rl.modules:TanhGaussian"}
     )
-    critic = BroCritic(obs, groups, "critic", 2, [8, 8], num_quantiles=num_quantiles)
+    critic = BroCritic(obs, groups, "critic", 2, [8, 8], num_quantiles=num_quantiles, ensemble_size=ensemble_size)
     # 4 environments and batches of 16: a reuse of 4 is an update a step
     settings = {"warmup_transitions": 0, "reuse": 4.0, "batch_size": 16} | settings
     device = settings.get("device", "cpu")
@@ -216,6 +216,13 @@ def test_updates_leave_the_normaliser_alone_and_each_frame_counts_once():
 def test_impossible_settings_are_refused():
     with pytest.raises(InputError, match="replay_size"):
         make_bro(warmup_transitions=1000)
+
+
+@pytest.mark.parametrize("ensemble_size", [1, 3])
+def test_the_optimistic_actor_needs_two_critics(ensemble_size):
+    with pytest.raises(InputError, match=rf"agent\.critic\.ensemble_size is {ensemble_size}.*optimistic=false"):
+        make_bro(ensemble_size=ensemble_size)
+    run_steps(make_bro(ensemble_size=ensemble_size, optimistic=False), 3)
 
 
 def test_part_of_the_environments_may_follow_the_policy_itself():

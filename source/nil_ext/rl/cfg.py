@@ -70,7 +70,7 @@ class BroCriticCfg(RslRlMLPModelCfg):
     """Quantiles of each critic (JAX)."""
 
     ensemble_size: int = 2
-    """Number of critics, whose mean is the value; their minimum is never taken (JAX)."""
+    """Number of critics, whose mean is the value; their minimum is never taken (JAX). The optimistic actor needs 2."""
 
 
 @configclass

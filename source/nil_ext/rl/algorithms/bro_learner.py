@@ -72,6 +72,11 @@ class BroLearner:
         device: torch.device | str = "cpu",
     ) -> None:
         """Set up target, optimistic actor, duals and optimisers; settings as in ``nil_ext.rl.cfg.BroAlgorithmCfg``."""
+        if optimistic and critic.ensemble_size != 2:
+            raise InputError(
+                f"agent.critic.ensemble_size is {critic.ensemble_size}, but the optimistic actor goes by how two"
+                " critics differ: write 2, or agent.algorithm.optimistic=false."
+            )
         self.num_actions = actor.distribution.output_dim
         self.optimistic, self.optimistic_share, self.std_multiplier = optimistic, optimistic_share, std_multiplier
         self.actor = actor.to(device)
