@@ -213,9 +213,19 @@ def test_updates_leave_the_normaliser_alone_and_each_frame_counts_once():
     assert alg.actor.obs_normalizer.count == 5 * NUM_ENVS
 
 
-def test_impossible_settings_are_refused():
-    with pytest.raises(InputError, match="replay_size"):
-        make_bro(warmup_transitions=1000)
+@pytest.mark.parametrize("settings", [{"warmup_transitions": 125}, {"n_step": 32}])
+def test_training_with_a_replay_too_small_for_the_first_update_is_refused(settings):
+    """It holds 31 steps of 4 environments. Who only plays needs none, with however many."""
+    alg = make_bro(**settings)
+    with pytest.raises(InputError, match=r"enlarge agent\.algorithm\.replay_size"):
+        alg.train_mode()
+
+
+def test_a_replay_just_large_enough_learns():
+    for settings in ({"warmup_transitions": 124}, {"n_step": 31}):
+        alg = make_bro(**settings)
+        alg.train_mode()
+        assert run_steps(alg, 32)[-1] > 0
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 3])

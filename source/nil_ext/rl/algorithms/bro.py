@@ -94,11 +94,6 @@ class BRO:
             **learner_settings: Settings of :class:`BroLearner`.
         """
         self.world_size = world_size()
-        if warmup_transitions > (replay.num_steps - 1) * replay.num_envs * self.world_size:
-            raise InputError(
-                f"warmup_transitions = {warmup_transitions} do not fit the replay of {replay.num_steps - 1} steps of"
-                f" {replay.num_envs} environments; enlarge replay_size."
-            )
         self.device = device
         self.replay = replay
         self.gamma, self.n_step = gamma, n_step
@@ -225,7 +220,18 @@ class BRO:
         return partial(self._learn, batch, noise, self.replay.final_obs_lost)
 
     def train_mode(self) -> None:
-        """Start a rollout; where the environment does not go on from the last stored step, episodes are cut there."""
+        """Start a rollout; where the environment does not go on from the last stored step, episodes are cut there.
+
+        Raises:
+            InputError: When the replay cannot hold what the first update waits for.
+        """
+        steps, num_envs = self.replay.num_steps - 1, self.replay.num_envs
+        if steps * num_envs * self.world_size < self._enough:  # not asked of who only plays, with any number of them
+            raise InputError(
+                f"The replay holds {steps} step(s) of {num_envs} environments, and updates wait for n_step = "
+                f"{self.n_step} of them and for warmup_transitions = {self.warmup_transitions}: enlarge "
+                "agent.algorithm.replay_size."
+            )
         self.actor.train()
         self.critic.train()
         self._rollout_starts = True
@@ -280,10 +286,14 @@ class BRO:
         return True
 
     @property
+    def _enough(self) -> int:
+        """Transitions that updates wait for, of all processes together."""
+        return max(self.warmup_transitions, self.n_step * self.replay.num_envs * self.world_size)
+
+    @property
     def _filled(self) -> bool:
         """Whether the replay holds enough to learn from."""
-        enough = max(self.warmup_transitions, self.n_step * self.replay.num_envs * self.world_size)
-        return len(self.replay) * self.world_size >= enough
+        return len(self.replay) * self.world_size >= self._enough
 
     @property
     def _num_due(self) -> int:
