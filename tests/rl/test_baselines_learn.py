@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -185,6 +186,28 @@ def test_beside_the_steps_all_of_it_learns_in_the_other_thread_and_draws_in_this
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(value, theirs[key]) for key, value in mine.items())
     assert beside.alg.gradient_steps == alone.gradient_steps > 10
+
+
+@pytest.mark.parametrize("agent", ["AMP", "GAIfO", "BCO"])
+def test_a_resumed_run_equals_the_uninterrupted_one(train_cfg, agent, tmp_path, tensors):
+    settings = {} if agent == "BCO" else {"discriminator_updates": 0.3}
+    whole = runner(train_cfg, agent, tmp_path / "whole", **settings)
+    whole.learn(7)  # 16 updates: 4.8 of the discriminator
+    env, folder = copy.deepcopy(whole.env), shutil.copytree(tmp_path / "whole", tmp_path / "then")
+    whole.learn(3)
+    resumed = runner(train_cfg, agent, **settings)
+    resumed.env = env
+    resumed.load(str(folder / "model_7.pt"))
+    resumed.learn(3)
+    mine, theirs = tensors(resumed.alg.save()), tensors(whole.alg.save())
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(value, theirs[key]) for key, value in mine.items())
+    if agent != "BCO":
+        assert resumed.alg._discriminator_credit == whole.alg._discriminator_credit > 0.0
+        old = read_checkpoint(folder / "model_7.pt")
+        del old["discriminator_credit"]
+        assert resumed.alg.load(old)
+        assert resumed.alg._discriminator_credit == 0.0
 
 
 def test_trajectories_of_another_robot_are_refused(train_cfg):

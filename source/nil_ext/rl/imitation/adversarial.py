@@ -112,6 +112,17 @@ class AdversarialImitation(ExpertBRO, ABC):
         learn = super().begin_update()
         return lambda: learn() | self._update_discriminator(drawn)
 
+    def save(self) -> dict:
+        """Return everything but the replay."""
+        return super().save() | {"discriminator_credit": self._discriminator_credit}
+
+    def load(self, loaded_dict: dict, load_cfg: dict | None = None, strict: bool = True) -> bool:
+        """Load as :class:`ExpertBRO` does."""
+        goes_on = super().load(loaded_dict, load_cfg, strict)
+        if goes_on:
+            self._discriminator_credit = loaded_dict.get("discriminator_credit", 0.0)  # older ones have none
+        return goes_on
+
     @torch.no_grad()
     def relabel(self, drawn: Transitions) -> torch.Tensor:
         """Return the discriminator's rewards (B,) of one-step transitions; see :data:`~nil_ext.rl.storage.Relabel`."""
