@@ -11,6 +11,7 @@ import pytest
 import torch
 from tensordict import TensorDict
 
+from nil_ext.errors import InputError
 from nil_ext.rl.algorithms import policy_alone
 from nil_ext.rl.imitation import AMP, ExpertTransitions, GAIfO
 from nil_ext.rl.models import BroActor, BroCritic
@@ -43,6 +44,16 @@ def test_a_policy_alone_is_loaded_without_its_discriminator():
     fresh.load(policy_alone(trained.save()))
     weights, expected = fresh.actor.state_dict(), trained.actor.state_dict()
     assert all(torch.equal(weights[name], value) for name, value in expected.items())
+
+
+def test_another_algorithms_checkpoint_is_refused():
+    trained, other = make(AMP), make(GAIfO)
+    saved = trained.save()
+    with pytest.raises(InputError, match="is one of AMP, this agent is GAIfO: give the --agent"):
+        other.load(saved)
+    other.load(policy_alone(saved))  # to be played
+    del saved["algorithm"]  # older ones do not tell
+    assert other.load(saved)
 
 
 def test_amp_is_least_squares_with_a_bounded_reward():

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from tensordict import TensorDict
 
+from nil_ext.errors import InputError
 from nil_ext.rl.algorithms import BRO, POLICY_ONLY, load_moments
 from nil_ext.rl.distributed import average_, broadcast_
 from nil_ext.rl.models import BroActor, BroCritic
@@ -84,12 +85,24 @@ class ExpertBRO(BRO, ABC):
     def save(self) -> dict:
         """Return everything but the replay."""
         return super().save() | {
+            "algorithm": type(self).__name__,
             f"{self.network_name}_state_dict": self.network.state_dict(),
             f"{self.network_name}_optimizer_state_dict": self._optimizer.state_dict(),
         }
 
     def load(self, loaded_dict: dict, load_cfg: dict | None = None, strict: bool = True) -> bool:
-        """Load as :class:`~nil_ext.rl.algorithms.BRO` does, the network with the critic."""
+        """Load as :class:`~nil_ext.rl.algorithms.BRO` does, the network with the critic.
+
+        Raises:
+            InputError: When it is another algorithm's, whose network may look like this one's.
+        """
+        name = type(self).__name__
+        theirs = loaded_dict.get("algorithm", name)  # older checkpoints and policies alone do not tell
+        if theirs != name:
+            raise InputError(
+                f"The checkpoint is one of {theirs}, this agent is {name}: give the --agent that it was trained with,"
+                " or another checkpoint."
+            )
         goes_on = super().load(loaded_dict, load_cfg, strict)
         if loaded_dict.get(POLICY_ONLY):
             return goes_on
