@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import copy
 import shutil
+from dataclasses import fields
 
 import pytest
 import torch
 from tensordict import TensorDict
 
 from nil_ext.errors import InputError
-from nil_ext.rl.algorithms import BRO
+from nil_ext.rl.algorithms import BRO, bro
 from nil_ext.rl.algorithms.bro_learner import Batch
 from nil_ext.rl.models import BroActor, BroCritic
+from nil_ext.rl.runners import OffPolicyRunner
 from nil_ext.rl.storage import ReplayRing
 
 NUM_ENVS = 4
@@ -211,6 +213,33 @@ def test_updates_leave_the_normaliser_alone_and_each_frame_counts_once():
     )  # fmt: skip
     run_steps(alg, 5)
     assert alg.actor.obs_normalizer.count == 5 * NUM_ENVS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("batch_size", 0, "1 or more"),
+        ("n_step", 0, "1 or more"),
+        ("replay_size", -5, "1 or more"),
+        ("init_alpha", 0.0, "a number above 0"),
+        ("gamma", 1.01, "a number from 0 to 1"),
+        ("tau", float("nan"), "a number from 0 to 1"),
+        ("optimistic_share", -0.1, "a number from 0 to 1"),
+        ("learning_rate", -1e-3, "0 or more"),
+        ("final_obs_fraction", -1.0, "0 or more"),
+        ("warmup_transitions", -1, "0 or more"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(point_mass, train_cfg, name, value, words):
+    train_cfg["algorithm"][name] = value
+    with pytest.raises(InputError, match=rf"^agent\.algorithm\.{name} is {value}; write {words}\.$"):
+        OffPolicyRunner(point_mass, train_cfg)
+
+
+def test_every_setting_with_a_range_is_one_of_the_agents():
+    cfg = pytest.importorskip("nil_ext.rl.cfg")
+    names = {name for *_, names in bro._ALLOWED for name in names}
+    assert names <= {field.name for field in fields(cfg.BroAlgorithmCfg)}
 
 
 @pytest.mark.parametrize("settings", [{"warmup_transitions": 125}, {"n_step": 32}])
