@@ -367,6 +367,17 @@ def test_the_exploring_noise_is_spread_over_the_environments():
             assert gaps.max() < 2.0 / 16 + 0.03
 
 
+def test_a_single_environment_explores_with_the_middle_of_the_range():
+    """Its place in the spread is the first, whose factor is the least: here 0."""
+    alone, plain = (make_bro(exploration_scale=scale, optimistic=False) for scale in ((0.0, 2.0), (1.0, 1.0)))
+    plain.actor.load_state_dict(alone.actor.state_dict())
+    actions = []
+    for alg in (alone, plain):
+        torch.manual_seed(3)
+        actions.append(alg.learner.explore(torch.zeros(1, 3)))
+    torch.testing.assert_close(*actions, rtol=0.0, atol=0.0)
+
+
 def test_the_policy_is_the_average_of_the_newest_weights():
     alg = make_bro(policy_average=0.5)
     assert alg.get_policy() is not alg.actor

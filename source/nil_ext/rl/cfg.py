@@ -152,9 +152,9 @@ class BroAlgorithmCfg:
     """Learning rate of omega and lambda, which keep that divergence (JAX)."""
 
     exploration_scale: tuple[float, float] = (1.0, 1.0)
-    """Range of the factors on the exploring standard deviation, spread evenly over the environments (JAX has one
-    environment: 1). From 0 on, part of the replay is what the policy itself meets when it does not explore; mixed
-    exploration is Li et al. 2023's (PQL)."""
+    """Range of the factors on the exploring standard deviation, spread evenly over the environments; a single one takes
+    the middle (JAX has one environment: 1). From 0 on, part of the replay is what the policy itself meets when it does
+    not explore; mixed exploration is Li et al. 2023's (PQL)."""
 
     policy_average: float = 0.0
     """Share of the training so far over which the weights of the policy are averaged that evaluation and export use

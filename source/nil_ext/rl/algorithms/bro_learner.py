@@ -150,14 +150,16 @@ class BroLearner:
 
         The first ``optimistic_share`` of the environments follow the optimistic actor, the others the policy itself.
         The noise of each is its own multiple of the standard deviation, spread evenly over ``exploration_scale`` within
-        either part (multiples of the golden ratio modulo 1 are even in every stretch of environments).
+        either part (multiples of the golden ratio modulo 1 are even in every stretch of environments); a single
+        environment takes the middle.
         """
         self.actor.distribution.update(self.actor.mlp(latent))
         mean, std = self.actor.distribution.params
         if self.exploration_scale != (1.0, 1.0):
             low, high = self.exploration_scale
             index = torch.arange(len(mean), device=mean.device)[:, None]
-            std = std * (low + (high - low) * (index * _GOLDEN_RATIO).frac())
+            place = (index * _GOLDEN_RATIO).frac() if len(mean) > 1 else 0.5
+            std = std * (low + (high - low) * place)
         if self.optimistic:
             chosen = torch.arange(len(mean), device=mean.device)[:, None] < round(self.optimistic_share * len(mean))
             mean = torch.where(chosen, mean + self.optimistic_actor(latent, mean), mean)
