@@ -106,6 +106,17 @@ def run_steps(alg: BRO, num_steps: int) -> list[int]:
     return done
 
 
+def test_each_observation_is_stored_once(monkeypatch):
+    alg, stored = make_bro(), []
+    store = alg.replay.observe
+    monkeypatch.setattr(alg.replay, "observe", lambda obs: stored.append(obs) or store(obs))
+    run_steps(alg, 5)
+    assert len(stored) == 1 + 5  # the one it starts from, and one after each step
+    alg.train_mode()
+    run_steps(alg, 2)
+    assert len(stored) == 6 + 1 + 2
+
+
 def test_updates_start_after_the_warm_up_and_fractions_add_up():
     # 4 environments: 12 transitions after step 3, from then on half an update a step.
     assert run_steps(make_bro(warmup_transitions=12, reuse=2.0), 8) == [0, 0, 0, 1, 1, 2, 2, 3]

@@ -171,8 +171,8 @@ class BRO:
         """Return actions (E, A) in [-1, 1]: uniform draws during the warm-up, then the exploring actor's."""
         if self._rollout_starts:  # the environment may have been reset since the last rollout
             self.replay.cut(obs)
+            self.replay.observe(obs)  # within a rollout process_env_step has stored them
             self._rollout_starts = False
-        self.replay.observe(obs)
         self.actor.update_normalization(obs)
         self.critic.update_normalization(obs)
         self._actions = self._explore(self.actor.get_latent(obs))
