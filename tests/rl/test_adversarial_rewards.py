@@ -20,14 +20,14 @@ from nil_ext.rl.storage import ReplayRing
 NUM_ENVS = 3
 
 
-def make(kind: type, **settings):
+def make(kind: type, precision: str = "float32", **settings):
     obs = TensorDict({"policy": torch.zeros(NUM_ENVS, 2)}, batch_size=[NUM_ENVS])
     groups = {"actor": ["policy"], "critic": ["policy"]}
     actor = BroActor(
         obs, groups, "actor", 1, [8, 8], distribution_cfg={"class_name": "nil_ext.rl.modules:TanhGaussian"}
     )
     critic = BroCritic(obs, groups, "critic", 1, [8, 8], num_quantiles=4)
-    replay = ReplayRing({"policy": 2, "state": 1}, 1, NUM_ENVS, 16, 1.0)
+    replay = ReplayRing({"policy": 2, "state": 1}, 1, NUM_ENVS, 16, 1.0, precision=precision)
     settings = {"warmup_transitions": 0, "batch_size": 8, "hidden_dims": [4], "gamma": 0.5} | settings
     return kind(actor, critic, replay, **settings)
 
@@ -110,6 +110,21 @@ def test_rewards_are_the_newest_discriminators_and_a_fall_earns_nothing(monkeypa
     linear(alg, (1.0, 1.0))  # a newer opinion counts at once
     drawn = alg.replay.gather(first, torch.arange(NUM_ENVS), 2, 0.5, alg.relabel)
     torch.testing.assert_close(drawn.rewards, torch.tensor([4.0 + 3.5, 0.0, 3.0]))
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_rounding_does_not_tell_the_expert_from_the_policy(precision):
+    """The policy makes the expert's transitions; those that the replay gives back are the expert's to the last bit."""
+    states, next_states = torch.rand(NUM_ENVS, 1), torch.rand(NUM_ENVS, 1)
+    alg = make(AMP, precision, expert=ExpertTransitions(states, next_states, torch.ones(1)))
+    before, after = ({"policy": torch.zeros(NUM_ENVS, 2), "state": part} for part in (states, next_states))
+    none = torch.zeros(NUM_ENVS, dtype=torch.bool)
+    alg.replay.observe(before)
+    alg.replay.push(torch.zeros(NUM_ENVS, 1), torch.zeros(NUM_ENVS, 1), none, none, after, after)
+    drawn = alg.replay.gather(torch.zeros(NUM_ENVS, dtype=torch.long), torch.arange(NUM_ENVS))
+    assert torch.equal(drawn.obs["state"], alg.expert.states)
+    assert torch.equal(drawn.next_obs["state"], alg.expert.next_states)
+    assert torch.equal(alg.expert.states, states) == (precision == "float32")
 
 
 def test_the_discriminator_never_sees_what_follows_a_fall(monkeypatch):

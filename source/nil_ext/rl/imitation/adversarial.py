@@ -68,7 +68,7 @@ class AdversarialImitation(ExpertBRO, ABC):
             hidden_dims=hidden_dims,
             activation=activation,
             network_learning_rate=discriminator_learning_rate,
-            expert=expert,
+            expert=expert and expert.rounded(replay.precision),  # else how numbers end tells who made them
             **settings,
         )
         self.discriminator_updates = discriminator_updates

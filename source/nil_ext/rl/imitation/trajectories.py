@@ -49,6 +49,11 @@ class ExpertTransitions:
         """Return the same on a device."""
         return ExpertTransitions(self.states.to(device), self.next_states.to(device), self.known.to(device))
 
+    def rounded(self, precision: str) -> ExpertTransitions:
+        """Return the same with states as a replay of this precision ("float32" or "float16") gives them back."""
+        states, next_states = (x.to(getattr(torch, precision)).float() for x in (self.states, self.next_states))
+        return ExpertTransitions(states, next_states, self.known)
+
 
 @dataclass(frozen=True)
 class Trajectories:
