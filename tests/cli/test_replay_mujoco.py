@@ -28,8 +28,10 @@ from nil_ext.errors import InputError
 from nil_ext.reference.video import decode_video
 from nil_ext.rl.policy_file import pack_table, read_contract, unpack_table, write_contract
 from nil_ext.rl.runners import OffPolicyRunner
+from nil_ext.robots.g1 import G1
 from nil_ext.robots.h1 import H1
 from nil_ext.robots.model import model_file
+from nil_ext.robots.robot import Robot
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "replay_mujoco.py"
 FRAMES, CODES = 26, 12
@@ -57,28 +59,33 @@ def of_joints(values: dict[str, float], names: list[str]) -> list[float]:
     return [next((v for key, v in values.items() if re.fullmatch(key, name)), 0.0) for name in names]
 
 
-@pytest.fixture(scope="module")
-def contract() -> dict:
-    """The contract that the H1's position control has, put together from its facts."""
-    spec = mujoco.MjSpec.from_file(str(model_file(H1.model.package, H1.model.path)))
+def position_contract(robot: Robot) -> dict:
+    """The contract that a robot's position control has, put together from its facts."""
+    spec = mujoco.MjSpec.from_file(str(model_file(robot.model.package, robot.model.path)))
     # another order than the MJCF's: joints are found by name
     names = sorted(joint.name for joint in spec.joints if joint.type == mujoco.mjtJoint.mjJNT_HINGE)
-    start = of_joints(H1.start_joint_pos, names)
+    start = of_joints(robot.start_joint_pos, names)
     return {
-        "task": "NIL-H1-Walk", "robot": "H1", "joint_names": names, "control_rate": 25.0, "physics_rate": 250.0,
+        "task": f"NIL-{robot.name}-Walk", "robot": robot.name, "joint_names": names,
+        "control_rate": 25.0, "physics_rate": 250.0,
         "observations": [{"name": n, "size": s, "scale": SCALES.get(n, 1.0)} for n, s in SIZES.items()],
-        "action": {"kind": "position", "scale": of_joints(H1.action_scale, names), "offset": start, "clip": 1.0},
-        "start": {"height": H1.start_height, "joint_pos": start},
+        "action": {"kind": "position", "scale": of_joints(robot.action_scale, names), "offset": start, "clip": 1.0},
+        "start": {"height": robot.start_height, "joint_pos": start},
         "motors": {
-            "stiffness": of_joints(H1.stiffness, names), "damping": of_joints(H1.damping, names),
-            "effort_limit": of_joints(H1.effort_limits, names),
+            "stiffness": of_joints(robot.stiffness, names), "damping": of_joints(robot.damping, names),
+            "effort_limit": of_joints(robot.effort_limits, names),
         },
-        "model": dataclasses.asdict(H1.model), "root": "pelvis", "fall": dataclasses.asdict(H1.fall),
+        "model": dataclasses.asdict(robot.model), "root": "pelvis", "fall": dataclasses.asdict(robot.fall),
         "reference": {
             "digest": "0" * 64, "frames": FRAMES,
             "code": pack_table(np.arange(FRAMES * CODES, dtype=np.float32).reshape(FRAMES, CODES)),
         },
     }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def contract() -> dict:
+    return position_contract(H1)
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +204,15 @@ def test_a_policy_that_holds_e0_stands_and_one_that_squats_falls(runner, contrac
     numbers, _ = replay(ExportedPolicy(export(runner, limp, tmp_path)), film=False)
     assert numbers["fell"] == 1.0
     assert 0.1 < numbers["survived"] < 1.0
+
+
+def test_the_g1_stands_without_its_model_s_own_actuators():
+    """Menagerie's G1 has position actuators, which at their default command of 0 pull every joint to 0."""
+    robot = MujocoRobot(position_contract(G1))
+    for _ in range(100):
+        robot.step(np.zeros(29), 0)
+        assert not robot.fallen
+        assert not robot.data.qfrc_actuator.any()
 
 
 def test_residual_targets_go_around_the_row_of_the_frame(contract):

@@ -82,6 +82,8 @@ class MujocoRobot:
         self.substeps = int(np.ceil(period / TIME_STEP - 1e-9))
         spec.option.timestep = period / self.substeps
         spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+        # the model's own actuators would pull every joint to 0 beside the contract's motors
+        spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ACTUATION
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         names = [self.model.joint(index).name for index in range(self.model.njnt)]
