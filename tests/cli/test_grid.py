@@ -68,8 +68,10 @@ import pathlib, sys
 arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
 pathlib.Path("drawn.txt").open("a").write(" ".join(sys.argv[1:]) + chr(10))
 output = pathlib.Path(arguments["--output"])
-output.mkdir()
-(output / "reference.json").write_text("{}")
+output.mkdir(exist_ok=True)
+bad = "linear" in sys.argv
+(output / "reference.json").write_text('{"quality": {"verdict": "do not use"}}' if bad else "{}")
+sys.exit(3 if bad else 0)
 """
 
 PLAY = """
@@ -195,17 +197,23 @@ def test_a_clip_is_prepared_by_each_interpolator_and_other_generators_get_rows(t
     out = tmp_path / "out"
     command = ("ablation", "--task", TASK, "--max_iterations", 5, "--rows", "all", "--also", "interpolation")
     clips = ("--reference", "clip.mp4", "--references", "kling.mp4")
-    assert table(*command, *clips, "--output", out) == 0
+    assert table(*command, *clips, "--output", out) == 1
     for name in ("rife", "linear"):
         drawn = (out / f"frames_by_{name}" / "drawn.txt").read_text()
         assert f"--video {tmp_path / 'clip.mp4'} --interpolator {name}" in drawn
-        [call] = calls(out / f"frames_by_{name}" / "seed_1")
-        assert call[call.index("--reference") + 1] == str(out / f"frames_by_{name}" / "reference")
+    [call] = calls(out / "frames_by_rife" / "seed_1")
+    assert call[call.index("--reference") + 1] == str(out / "frames_by_rife" / "reference")
     [call] = calls(out / "one_frame_a_step" / "seed_1")
     assert call[call.index("--reference") + 1] == str(tmp_path / "clip.mp4")
     [call] = calls(out / "reference_kling" / "seed_1")
     assert [call[i + 1] for i, word in enumerate(call) if word == "--reference"] == [str(tmp_path / "kling.mp4")]
     assert "| reference kling | 51 [51, 51] |" in capsys.readouterr().out
+    # a preparation whose verdict is "do not use" is tried again, never trained on
+    assert table(*command, *clips, "--output", out) == 1
+    assert len((out / "frames_by_rife" / "drawn.txt").read_text().splitlines()) == 1
+    assert len((out / "frames_by_linear" / "drawn.txt").read_text().splitlines()) == 2
+    assert not (out / "frames_by_linear" / "seed_1").exists()
+    assert "generate.py failed (3)" in capsys.readouterr().err
 
 
 def test_a_failure_leaves_a_gap_and_the_rest_goes_on(table, tmp_path, capsys):
@@ -221,6 +229,13 @@ def test_settings_that_differ_from_the_folders_are_refused(table, tmp_path, caps
     assert table(*command, "--max_iterations", 5) == 0
     assert table(*command, "--max_iterations", 6, "--seeds", 3) == 2
     assert "holds runs with other budget, seeds: give the same, or another --output" in capsys.readouterr().err
+    # nothing is left to do, and still the old numbers are no answer to another question
+    for other in (("--max_iterations", 6), ("--max_iterations", 5, "--episodes", 7)):
+        assert table(*command, *other) == 2
+        assert "holds runs with other budget: give" in capsys.readouterr().err
+    assert table(*command, "--max_iterations", 5, "env.speed_weight=2") == 2
+    assert "holds runs with other overrides: give" in capsys.readouterr().err
+    assert table(*command, "--max_iterations", 5) == 0
 
 
 def test_table1_records_the_expert_for_the_baselines(table, tmp_path, capsys):

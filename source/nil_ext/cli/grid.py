@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..evaluation import METRICS, Evaluation
 from ..evaluation.results import JSON_FILE
 from ..files import require_writable, whole_file
+from ..reference.verdict import REFUSE
 from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
 from ..rl.runners.off_policy_runner import WITHIN_WARM_UP
 from ..tasks.embedded import ASSETS
@@ -108,8 +109,13 @@ class Grid:
         """Cells whose processes ended with an error."""
 
     def evaluate(self, cell: Cell) -> Evaluation | None:
-        """Train every seed of a cell and judge them together; None where that fails."""
+        """Train every seed of a cell and judge them together; None where that fails.
+
+        Raises:
+            InputError: When the folder holds runs of other settings.
+        """
         folder = self.output / cell.folder
+        self._require_same(cell)
         try:
             self._draw(cell)
             runs = [self.train(cell, seed) for seed in self.seeds]
@@ -125,8 +131,14 @@ class Grid:
             return None
 
     def train(self, cell: Cell, seed: int) -> Path:
-        """Train a seed of a cell, from its newest checkpoint where there is one; return its run folder."""
+        """Train a seed of a cell, from its newest checkpoint where there is one; return its run folder.
+
+        Raises:
+            CellError: When the training ends with an error.
+            InputError: When the folder holds runs of other settings.
+        """
         folder = self.output / cell.folder / f"seed_{seed}"
+        self._require_same(cell)
         if (folder / _TRAINED).is_file():
             return folder / json.loads((folder / _TRAINED).read_text(encoding="utf-8"))["run"]
         iterations, minutes = self._budget(cell)
@@ -154,9 +166,7 @@ class Grid:
 
         Raises:
             CellError: When it ends with an error.
-            InputError: When the folder holds runs of other settings.
         """
-        self._require_same(cell)
         folder.mkdir(parents=True, exist_ok=True)
         robot = self._args.robot
         which = ["--task", cell.task] if robot is None else ["--robot", str(robot.expanduser().absolute())]
@@ -194,9 +204,11 @@ class Grid:
         return self.output / cell.folder / "reference"
 
     def _draw(self, cell: Cell) -> None:
-        """Make a cell's own reference, where it has one and it is not there yet."""
+        """Make a cell's own reference, where it has one and none that may be used is there yet."""
         folder = self._drawn(cell)
-        if cell.drawn and not (folder / "reference.json").is_file():
+        file = folder / "reference.json"
+        quality = json.loads(file.read_text(encoding="utf-8")).get("quality", {}) if file.is_file() else None
+        if cell.drawn and (quality is None or quality.get("verdict") == REFUSE):
             self.call("generate.py", cell, folder.parent, "--output", str(folder), *cell.drawn)
 
     def _budget(self, cell: Cell) -> tuple[int, float]:
