@@ -114,18 +114,23 @@ find_python() {
 pip_install_uv() { "$@" install --quiet --disable-pip-version-check -c "$repo/constraints.txt" uv; }
 
 make_venv() {
-    local python uv
+    local python uv place
+    # Another folder's files may lie where a link leads: only an environment, this script's or another's, is replaced.
+    [ -f "$stamp" ] || [ -f "$venv/pyvenv.cfg" ] || [ ! -d "$venv" ] ||
+        [ -z "$(find "$venv/" -mindepth 1 -maxdepth 1)" ] ||
+        die "$venv holds files but no environment: empty it or let it lead to an empty folder, then run this again."
     python="$(find_python)" || die "no Python 3.12 found (on PATH, in pyenv, through uv). Install one, for example" \
         "'sudo apt install python3.12 python3.12-venv' or 'pyenv install 3.12', then run this again."
     say "making $venv with $python"
     mkdir -p "$venv"
     find "$venv/" -mindepth 1 -delete # not rm: a .venv that is a link to a bigger disk stays one
     write_stamp "unfinished $repo"
+    place="$(CDPATH='' cd -P -- "$venv" && pwd)" # Python's venv module refuses a link
     if uv="$(find_uv)"; then
-        "$uv" venv --quiet --no-project --allow-existing --python "$python" "$venv"
-    elif ! "$python" -m venv "$venv" >/dev/null 2>&1; then
+        "$uv" venv --quiet --no-project --allow-existing --python "$python" "$place"
+    elif ! "$python" -m venv "$place" >/dev/null 2>&1; then
         # Debian's Python comes without ensurepip, but its own pip can fill another environment.
-        "$python" -m venv --without-pip "$venv"
+        "$python" -m venv --without-pip "$place"
         pip_install_uv "$python" -m pip --python "$venv/bin/python" ||
             die "$python can fill no environment: install its venv module (Debian: python3.12-venv) or uv."
     fi

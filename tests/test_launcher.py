@@ -269,6 +269,28 @@ def test_environment_of_another_python_is_refused_and_kept(installer: Checkout):
     assert (installer.venv / "bin" / "python").exists()
 
 
+def test_only_an_environment_is_replaced(installer: Checkout, tmp_path: Path):
+    disk = tmp_path / "a bigger disk"
+    theirs = disk / "thesis.tex"
+    disk.mkdir()
+    theirs.write_text("years of work")
+    installer.venv.symlink_to(disk)
+    refused = installer.run("-i")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        f"isaaclab.sh: error: {installer.venv} holds files but no environment: empty it or let it lead to an empty "
+        "folder, then run this again."
+    ]
+    assert list(disk.iterdir()) == [theirs]
+    assert installer.take_uv_calls() == []
+    theirs.rename(tmp_path / "thesis.tex")
+    assert installer.run("-i").returncode == 0
+    (disk / "bin" / "python").unlink()  # broken, but an environment: made anew behind the link
+    assert installer.run("-i").returncode == 0
+    assert installer.venv.is_symlink()
+    assert (disk / "bin" / "python").exists()
+
+
 def test_active_environment_without_the_package_is_named(installer: Checkout, tmp_path: Path):
     (tmp_path / "other" / "lib" / "python3.12" / "site-packages" / "isaaclab-3.0.0.dist-info").mkdir(parents=True)
     done = installer.run("-i", VIRTUAL_ENV=str(tmp_path / "other"))
