@@ -10,7 +10,7 @@ usage() {
     cat <<'EOF'
 usage: ./isaaclab.sh -p SCRIPT [ARGS...]   run a script (or -m MODULE) with Isaac Lab's Python
        ./isaaclab.sh -t [PYTEST ARGS...]   run the tests, from the repository's root
-       ./isaaclab.sh -i                    only set up the environment
+       ./isaaclab.sh -i                    set up .venv, or install again what it lacks
        ./isaaclab.sh COMMAND [ARGS...]     any other Isaac Lab command: list_envs, train, play, ...
 
 Every form but this help first sets up .venv, once. An active virtual or conda environment that holds both
@@ -153,10 +153,10 @@ install_packages() {
         die "the installation did not finish (see above): check network and disk space, then run this again."
 }
 
-# Brings .venv to what the stamp asks for, one caller at a time.
+# Brings .venv to what the stamp asks for, one caller at a time; where $again is true, also if it asks for nothing.
 set_up() {
-    local hash="" home="" start=$SECONDS
-    is_current && return
+    local hash="" home="" before start=$SECONDS
+    $again || ! is_current || return 0
     if command -v flock >/dev/null && { exec 9>"$venv.lock"; } 2>/dev/null && ! flock -n 9; then
         say "waiting for another isaaclab.sh that is setting up $venv"
         flock 9 || true
@@ -169,14 +169,16 @@ set_up() {
         # Made by the user's own hand: filled where it lacks the packages, else theirs to keep up to date.
         real_python312 "$venv/bin/python" >/dev/null ||
             die "$venv is not Python 3.12 and not from this script: move it away, then run this again."
-        holds "$venv" isaaclab && holds "$venv" nil_ext && exec 9>&- && return
+        ! $again && holds "$venv" isaaclab && holds "$venv" nil_ext && exec 9>&- && return
     elif [ "$hash" = unfinished ] || [ "$home" != "$repo" ] || ! real_python312 "$venv/bin/python" >/dev/null; then
         [ -z "$hash" ] || say "$venv is unfinished, moved or broken: making it anew"
         make_venv
     fi
     # An interrupted installer can leave half a package that looks whole: only a full pass counts from here on.
+    before="$(cat "$stamp" 2>/dev/null)" || true
     write_stamp "unfinished $repo"
-    install_packages
+    # One that gives up, without a network, leaves what was there: that is not made anew for it.
+    (install_packages) || { write_stamp "$before"; exit 1; }
     write_stamp "$(fingerprint) $repo"
     say "ready after $((SECONDS - start)) s"
     exec 9>&-
@@ -219,15 +221,22 @@ sys.argv[0] = "isaaclab"
 cli()
 '
 
+again=false
 case "${1-}" in
     "" | -h | --help)
         usage
         exit
         ;;
+    -i | --install) again=true ;;
 esac
 choose_environment
 case "$1" in
-    -i | --install) say "$prefix is set up" ;;
+    -i | --install)
+        [ "$prefix" = "$venv" ] || [ "$prefix" -ef "$venv" ] ||
+            say "the active $prefix is yours to keep up to date: \"uv pip install -c constraints.txt -e" \
+                "'.[dev,viewers]'\" in it installs the pinned packages"
+        say "$prefix is set up"
+        ;;
     -p | --python) exec "$prefix/bin/python" -P -c "$hand_over" "$@" ;;
     -t | --test)
         shift

@@ -168,6 +168,12 @@ def test_tests_run_from_the_root_whatever_the_folder(active: Checkout, tmp_path:
     assert "1 failed, 1 passed" in failed.stdout.splitlines()[-1]
 
 
+def test_an_active_environment_is_left_to_its_owner(active: Checkout):
+    done = active.run("-i")
+    assert done.returncode == 0
+    assert f"the active {sys.prefix} is yours to keep up to date" in done.stderr
+
+
 def test_other_commands_reach_isaac_lab(active: Checkout):
     done = active.run("list_envs", "--help")
     assert done.returncode == 0
@@ -191,10 +197,24 @@ def test_installs_once_and_says_so(installer: Checkout):
     assert installer.take_uv_calls() == ["venv --quiet", *INSTALLATION]
     assert "installing the pinned packages" in first.stderr
     start = time.perf_counter()
-    second = installer.run("-i")
+    second = installer.run("-t")
     assert time.perf_counter() - start < 1.0
-    assert second.returncode == 0
+    assert "has no pytest" in second.stderr  # it went on to the tests
     assert installer.take_uv_calls() == []
+
+
+def test_asked_for_it_installs_again_into_the_same_environment(installer: Checkout):
+    """What the doctor advises where a package is missing; without a network the environment stays as it was."""
+    installer.run("-i")
+    kept = installer.venv / "added-by-the-user"
+    kept.touch()
+    stamp = installer.stamp
+    installer.take_uv_calls()
+    assert installer.run("-i").returncode == 0
+    assert installer.take_uv_calls() == INSTALLATION
+    assert installer.run("-i", UV_EXIT="2").returncode == 1
+    assert kept.exists()
+    assert installer.stamp == stamp
 
 
 def test_changed_pins_are_installed_into_the_same_environment(installer: Checkout):
@@ -254,11 +274,12 @@ def test_environment_made_by_hand_is_kept(installer: Checkout):
     packages = installer.venv / "lib" / "python3.12" / "site-packages"
     for name in ("isaaclab-3.0.0", "nil_ext-0.1.0"):
         (packages / f"{name}.dist-info").mkdir()
-    assert installer.run("-i").returncode == 0
+    installer.run("-t")
     assert installer.take_uv_calls() == []
     (packages / "nil_ext-0.1.0.dist-info").rmdir()
-    assert installer.run("-i").returncode == 0
-    assert installer.take_uv_calls() == INSTALLATION
+    installer.run("-t", UV_EXIT="2")
+    installer.run("-t")
+    assert installer.take_uv_calls() == [INSTALLATION[0], *INSTALLATION]
 
 
 def test_environment_of_another_python_is_refused_and_kept(installer: Checkout):

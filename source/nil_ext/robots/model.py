@@ -118,7 +118,7 @@ def _package_folder(package: str) -> Path:
         return Path(distribution(package).locate_file(""))
     except PackageNotFoundError:
         raise InputError(
-            f"Robot model package '{package}' is not installed: run './isaaclab.sh' again, or install the "
+            f"Robot model package '{package}' is not installed: run './isaaclab.sh -i', or install the "
             "packages of constraints.txt."
         ) from None
 
