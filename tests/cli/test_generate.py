@@ -45,6 +45,8 @@ TASK = "NIL-H1-Walk"
         (["--first_frame_only", "--size", "large"], "--size large: give width x height in multiples of 2"),
         (["--generator", "svd", "--model", "./svd"], "No such model: './svd'."),
         (["--generator", "svd", "--model", "Lightricks/LTX-Video"], "give --generator ltx"),
+        (["--output", "/proc/none"], "Cannot write to '/proc' ("),
+        (["--generator", "svd", "--output", "/proc/none"], "Cannot write to '/proc/none' ("),
     ],
 )
 def test_generate_refuses(refuse, arguments: list, message: str):
@@ -59,6 +61,36 @@ def test_a_full_output_folder_and_a_wrong_model_are_refused(refuse, capsys, tmp_
     capsys.readouterr()  # what diffusers says while it saves
     line = refuse(generate.run, "--task", TASK, "--generator", "svd", "--model", tmp_path / "ltx")
     assert "is no 'svd' model (it holds LTXVideoTransformer3DModel" in line
+
+
+@pytest.mark.parametrize("generator", ["svd", "file"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--trim", "abc"), "--trim abc: give START:END in seconds"),
+        (("--rate", 5000), "--rate 5000: give 1 to 1000 Hz."),
+        (("--rife_weights", "gone.pkl"), "No such RIFE weights: gone.pkl."),
+        (("--segmenter", "sam2", "--sam2_model", "gone.pt"), "No such SAM2 checkpoint: 'gone.pt'."),
+    ],
+)
+def test_how_videos_are_prepared_is_checked_before_they_are_drawn(
+    refuse, monkeypatch, tmp_path, generator, options, message
+):
+    monkeypatch.setattr("nil_ext.cli.generate_videos.simulation", None)
+    monkeypatch.setattr("nil_ext.cli.generate_videos.judge_clips", None)
+    monkeypatch.setattr("nil_ext.reference.generators.model_folder.find_model", lambda *_: tmp_path)
+    (tmp_path / "clip.mp4").touch()
+    clips = ("--clips", "clip.mp4") if generator == "file" else ()
+    assert message in refuse(generate.run, "--task", TASK, "--generator", generator, *clips, *options)
+
+
+def test_an_output_that_cannot_be_written_is_refused_early(refuse, shared, tmp_path: Path):
+    write_video(tmp_path / "clip.mp4", embedded_reference(TASK).frames[:20], 50.0)
+    mocap = ("--generator", "mocap", "--mocap", shared / "mocap" / "h1_walk.npz")
+    for options in (mocap, ("--video", "clip.mp4"), ("--lift", "--video", "clip.mp4")):
+        assert "Cannot write to '/proc' (" in refuse(generate.run, "--task", TASK, *options, "--output", "/proc/none")
+    file = ("--generator", "file", "--clips", "clip.mp4", "--output", "/proc/none")
+    assert "Cannot write to '/proc/none' (" in refuse(generate.run, "--task", TASK, *file)
 
 
 # -- as a process

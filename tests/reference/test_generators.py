@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import shutil
@@ -270,6 +271,15 @@ def test_candidates_are_prepared_ranked_and_kept(sketch, tmp_path, monkeypatch, 
     assert "no robot" in ranking[1]["refused"]
     assert ranking[0]["quality"]["mocap"]["mean"] == pytest.approx(0.07)
     assert "1. seed_1" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_one_line(sketch, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nil_ext.reference.candidates.write_video", full)
+    with pytest.raises(InputError, match=r"Cannot write .*seed_0\.mp4 \(No space left on device\): make room"):
+        write_clip(tmp_path / "seed_0.mp4", sketch.frames[:2], 25.0, {}, sketch.masks[0])
 
 
 def test_nothing_usable_is_one_line(sketch, tmp_path, monkeypatch):

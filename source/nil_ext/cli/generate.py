@@ -14,6 +14,7 @@ import gymnasium as gym
 from ..errors import InputError
 from ..reference import Reference
 from ..reference.generators.video_models import GENERATORS
+from ..reference.reference import require_place
 from ..reference.segmenters import SEGMENTERS
 from ..tasks.embedded import START_POSE, reference_folder, view_of
 from ..tasks.first_frame import stand
@@ -167,8 +168,7 @@ def _free_folder(output: Path | None, embedded: Path) -> Path:
     if output is None and embedded.exists():
         raise InputError(f"'{embedded}' exists already: name a folder with --output (this one, to replace it).")
     output = output or embedded
-    if output.exists() and not (output / "reference.json").is_file():
-        raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
+    require_place(output)
     return output
 
 

@@ -16,13 +16,15 @@ from pathlib import Path
 import gymnasium as gym
 
 from ..errors import InputError
+from ..files import require_writable
 from ..reference.candidates import Clip, judge_clips, write_clip
 from ..reference.first_frame import FirstFrame, default_prompt, frame_robot
 from ..reference.generators.video_models import VideoModel, video_model
+from ..reference.pipeline import Preparation
 from ..reference.reference import Reference
 from ..tasks.embedded import embedded_reference
 from .common import simulation
-from .prepare_video import mocap_film, preparation, require_clips
+from .prepare_video import mocap_film, preparation, require_clips, require_loadable
 
 WEB_SIZES = ((1280, 720), (720, 1280))
 """Widths and heights that web generators take [px]: 16:9 and 9:16."""
@@ -38,7 +40,10 @@ def generate_videos(args: argparse.Namespace, env_cfg) -> None:
     output = _empty_folder(args)
     masks = embedded_reference(args.task).masks
     # what can be refused is refused before the simulator starts
-    folder = None if args.first_frame_only else find_model(model, args.model)
+    folder, settings = None, preparation(args)
+    if not args.first_frame_only:
+        require_loadable(settings)
+        folder = find_model(model, args.model)
     robot = env_cfg.commands.reference.robot
     film = mocap_film(args, masks[0], robot)
     first = _film_first_frame(args, env_cfg, masks, sizes)
@@ -50,7 +55,7 @@ def generate_videos(args: argparse.Namespace, env_cfg) -> None:
         _print_web_steps(args.task, output)
         return
     clips = _draw_candidates(args, model, folder, first, prompt, output)
-    _judge(args, clips, masks[0], robot, output, film)
+    _judge(args, clips, masks[0], robot, output, settings, film)
 
 
 def prepare_clips(args: argparse.Namespace, robot: str) -> None:
@@ -60,10 +65,11 @@ def prepare_clips(args: argparse.Namespace, robot: str) -> None:
     stems = [path.stem for path in args.clips]
     if len(set(stems)) < len(stems):
         raise InputError("--clips: two files have the same name; their folders would be one. Rename one of them.")
-    clips = [Clip(path, path.stem) for path in args.clips]
+    clips, settings = [Clip(path, path.stem) for path in args.clips], preparation(args)
+    require_loadable(settings)
     start_mask = embedded_reference(args.task).masks[0]
     film = mocap_film(args, start_mask, robot)
-    _judge(args, clips, start_mask, robot, output, film)
+    _judge(args, clips, start_mask, robot, output, settings, film)
 
 
 def _prompt(args: argparse.Namespace) -> str:
@@ -94,6 +100,7 @@ def _empty_folder(args: argparse.Namespace) -> Path:
     output = args.output or default
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"--output '{output}' exists and is not empty: name another folder.")
+    require_writable(output)
     return output
 
 
@@ -146,13 +153,19 @@ def _draw_candidates(
 
 
 def _judge(
-    args: argparse.Namespace, clips: list[Clip], start_mask, robot: str, output: Path, film: Reference | None
+    args: argparse.Namespace,
+    clips: list[Clip],
+    start_mask,
+    robot: str,
+    output: Path,
+    settings: Preparation,
+    film: Reference | None,
 ) -> None:
     """Prepare and rank, and say how to train with the best.
 
     Raises:
         InputError: When none can be used.
     """
-    best = judge_clips(clips, start_mask, args.task, robot, output, preparation(args), film)
+    best = judge_clips(clips, start_mask, args.task, robot, output, settings, film)
     script = sys.argv[0].replace("generate.py", "train.py")
     print(f"[nil_ext] Best: {best}\n[nil_ext] Train: {script} --task {args.task} --reference {best}")

@@ -22,7 +22,7 @@ from ..lift.lifted_reference import moved_to
 from ..lift.lifting import Lifted, lift, require_accepted
 from ..lift.skeleton import read_skeleton
 from ..reference.preview import write_contact_sheet
-from ..reference.reference import Reference
+from ..reference.reference import Reference, require_place
 from ..reference.verdict import summary, times_of
 from .prepare_video import output_folder, prepare_video
 
@@ -63,6 +63,7 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     prepared = is_prepared(args.video)
     folder = args.video if prepared else output_folder(args)
     output = args.output or folder
+    require_place(output)
     # an earlier lift's go with the motion that they were of, and are written anew
     exports = {name for name in LAYOUTS if _export(output, name).is_file()} | set(args.export or ())
     code = 0 if prepared else prepare_video(args, robot_name)
@@ -72,8 +73,6 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
         raise InputError(f"Reference {folder} was made for {made_for}, not {robot_name}: give the task of {made_for}.")
     if reference.motion is not None and "lift" not in reference.meta and not args.output:
         raise InputError(f"Reference {folder} knows its motion already: name another folder with --output to lift it.")
-    if output.exists() and not (output / "reference.json").is_file():
-        raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
     robot = pkgutil.resolve_name(gym.spec(args.task).kwargs["robot_entry_point"])
     watch = LiftWatch()
     lifted = lift(reference.masks, reference.rate, robot, report=watch)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import gymnasium as gym
 
-from ..errors import InputError
 from ..evaluation.mocap import read_mocap
 from ..files import file_hash
 from ..lift.mocap_motion import mocap_motion
 from ..reference import Reference
+from ..reference.reference import require_place
 from .common import simulation
 
 RATE = 50.0
@@ -36,8 +36,7 @@ def film_mocap(args: argparse.Namespace, env_cfg, size: int) -> None:
     robot = pkgutil.resolve_name(gym.spec(args.task).kwargs["robot_entry_point"])
     read_mocap(args.mocap, robot.name)  # what can be refused is refused before the simulator starts
     output = args.output or Path(f"{args.mocap.stem}_film")
-    if output.exists() and not (output / "reference.json").is_file():
-        raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
+    require_place(output)
     about = {
         "task": args.task,
         "robot": robot.name,

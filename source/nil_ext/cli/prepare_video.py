@@ -13,9 +13,9 @@ import numpy as np
 from ..errors import InputError
 from ..reference.against_mocap import require_long_enough, with_mocap
 from ..reference.first_frame import read_mask
-from ..reference.interpolators import INTERPOLATORS
+from ..reference.interpolators import INTERPOLATORS, make_interpolator
 from ..reference.pipeline import Preparation, Stopwatch, prepare, prepare_clip
-from ..reference.reference import Reference
+from ..reference.reference import Reference, require_place
 from ..reference.segmenters import SegmenterChoice
 from ..reference.st_lpips import wheel_weights
 from ..reference.trimming import parse_part
@@ -62,8 +62,7 @@ def prepare_video(args: argparse.Namespace, robot: str) -> int:
     """
     settings, output = preparation(args), output_folder(args)
     require_clips([args.video], args.fps)
-    if output.exists() and not (output / "reference.json").is_file():
-        raise InputError(f"--output '{output}' exists and is no reference: name another folder.")
+    require_place(output)
     watch, start_mask = Stopwatch(), embedded_reference(args.task).masks[0]
     film = mocap_film(args, start_mask, robot)
     reference = prepare_clip(args.video, start_mask, args.task, robot, settings, refuse=False, watch=watch)
@@ -140,6 +139,20 @@ def preparation(args: argparse.Namespace) -> Preparation:
             **{key: value for key, value in segmenter.items() if value is not None},
         ),
     )
+
+
+def require_loadable(settings: Preparation) -> None:
+    """See that the networks that the settings ask for can be loaded, before hours are spent on what they are to read.
+
+    Raises:
+        InputError: When one cannot.
+    """
+    make_interpolator(settings.interpolator, settings.rife_weights)
+    segmenter = settings.segmenter
+    if segmenter.name == "sam2":
+        from ..reference.segmenters.sam2_video import load_predictor
+
+        load_predictor(segmenter.sam2_model, segmenter.sam2_config, "cpu")
 
 
 def _print_report(reference: Reference, output: Path) -> None:

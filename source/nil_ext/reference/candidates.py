@@ -43,11 +43,19 @@ def write_clip(path: Path, frames: np.ndarray, rate: float, about: dict, first_m
         rate: frames per second [Hz].
         about: provenance; the file's hash is added.
         first_mask: (H, W) bool, the robot in the first frame.
+
+    Raises:
+        InputError: When it cannot be written.
     """
-    write_video(path, frames, rate)
-    about = {**about, "name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    with whole_file(path.with_suffix(".json")) as file:
-        file.write_text(json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    try:
+        write_video(path, frames, rate)
+        about = {**about, "name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        with whole_file(path.with_suffix(".json")) as file:
+            file.write_text(json.dumps(about, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {path} ({error.strerror or error}): make room or choose another place."
+        ) from error
     return Clip(path, path.stem, about, first_mask)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from nil_ext.errors import InputError
-from nil_ext.files import file_hash
+from nil_ext.files import file_hash, require_writable
 from nil_ext.reference.cache import build_folder
 from nil_ext.reference.interpolators.linear import interpolate_images, interpolate_motion
 from nil_ext.reference.verdict import notes
@@ -130,8 +130,7 @@ class Reference:
             InputError: When it is refused, or cannot be written.
         """
         folder = Path(folder)
-        if folder.exists() and not (folder / _MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder} exists and is no reference: choose another place, or remove it first.")
+        require_place(folder)
         with build_folder(folder, replace=True) as temporary:
             _carry_over(folder, temporary, self.digest)
             self.write(temporary)
@@ -201,6 +200,17 @@ def load_kept(folder: Path) -> Reference | None:
         return Reference.load(folder)
     except InputError:
         return None
+
+
+def require_place(folder: Path) -> None:
+    """See that a reference can be written: nothing stands there, or an empty folder, or an older reference.
+
+    Raises:
+        InputError: When something else does, or nothing can be written there.
+    """
+    if folder.exists() and not (folder / _MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"'{folder}' exists and is no reference: name another folder.")
+    require_writable(folder.absolute().parent)  # it is built beside its place
 
 
 def _carry_over(old: Path, new: Path, digest: str) -> None:
