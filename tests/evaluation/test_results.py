@@ -85,6 +85,12 @@ def test_comparison_says_what_was_not_the_same(make_evaluation):
     assert "\nNot the same reference: bro: aa8a6937a21f; amp: bbbbbbbbbbbb." in comparison([ours, theirs])
 
 
+def test_evaluations_of_one_name_are_held_against_each_other_too(make_evaluation):
+    ours, theirs = make_evaluation("bro", 10.0), make_evaluation("bro", 11.0)
+    ours.about["episodes"] = 100
+    assert "\nNot the same episodes: bro: 100; bro: 4." in comparison([ours, theirs])
+
+
 def test_an_evaluation_that_is_older_than_a_metric_is_read(make_evaluation):
     file = make_evaluation("bro", 10.0).folder / "evaluation.json"
     content = json.loads(file.read_text())

@@ -48,11 +48,10 @@ def differences(evaluations: list[Evaluation]) -> list[str]:
         ("settings", lambda about: about["settings"]),
         ("episodes", lambda about: about["episodes"]),
     ):
-        values = {entry.name: value(entry.about) for entry in evaluations}
-        if any(other != values[evaluations[0].name] for other in values.values()):
-            notes.append(
-                f"Not the same {title}: " + "; ".join(f"{name}: {_told(v)}" for name, v in values.items()) + "."
-            )
+        values = [value(entry.about) for entry in evaluations]
+        if any(other != values[0] for other in values):
+            told = (f"{entry.name}: {_told(v)}" for entry, v in zip(evaluations, values, strict=True))
+            notes.append(f"Not the same {title}: {'; '.join(told)}.")
     return notes
 
 
