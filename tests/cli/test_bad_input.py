@@ -79,6 +79,11 @@ def test_train_refuses(refuse, arguments: list[str], message: str):
 def test_play_and_generate_refuse_alike(refuse, tmp_path: Path):
     assert "no run of NIL-H1-Walk" in refuse(play.run, "--task", TASK, "--checkpoint", "latest")
     assert "leaves nothing" in refuse(play.run, "--task", TASK, "--num_envs", -1)
+    for option in (("--steps", 5), ("--real-time",)):
+        line = refuse(play.run, "--task", TASK, *option)
+        assert line.startswith(f"{option[0]} is for playing, which nothing asks for here: add --viz or --video")
+    line = refuse(play.run, "--task", TASK, "--follow", 1, "--video")
+    assert line.startswith("--follow is for playing, which nothing asks for here: add --viz,")
     assert "--duration 0: give a length above 0 s." in refuse(generate.run, "--task", TASK, "--duration", 0)
     assert "exists already: name a folder with --output" in refuse(generate.run, "--task", TASK)
     (tmp_path / "holiday.txt").write_text("precious")

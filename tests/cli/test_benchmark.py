@@ -25,6 +25,18 @@ def test_an_unknown_benchmark_is_refused(refuse):
     )
 
 
+def test_help_names_every_benchmark(capsys):
+    assert benchmark.run(["--help"]) is None
+    said = capsys.readouterr().out
+    for name in ("throughput", "signal", "fast", "ablation", "table1", "agent"):
+        assert f"\n  {name} " in said
+
+
+def test_a_batch_of_the_losses_is_none_of_an_update(refuse):
+    line = refuse(benchmark.run, "agent", "--update", "cpu", "--batch_size", 16)
+    assert line.startswith("--batch_size is for the losses")
+
+
 @pytest.mark.parametrize("name", [[], ["throughput"]])
 def test_measuring_nothing_is_refused(refuse, name: list[str]):
     assert (

@@ -94,6 +94,22 @@ def test_arguments_that_leave_nothing_to_judge_are_refused(refuse, make_run, tmp
     assert "joints that H1 does not have (left_wing)" in line
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--name", "BRO"), "--name is for judging a policy: name one with --checkpoint"),
+        (("--mocap", "walk.npz"), "--mocap is for judging a policy"),
+        (("--reference", "clip.mp4"), "--reference is for judging a policy"),
+        (("--episodes", 100), "--episodes is for judging a policy"),
+        (("--regularisation_only", "latest"), "--regularisation_only is for judging a policy"),
+        (("--num_envs", 4), "--num_envs is for judging a policy"),
+        (("--output", "page"), "--output is where the page of a comparison goes: add --report"),
+    ],
+)
+def test_what_a_comparison_alone_would_not_use_is_refused(refuse, options, message: str):
+    assert message in refuse(evaluate.run, "--task", TASK, "--compare", "bro", "--compare", "ppo", *options)
+
+
 def test_runs_that_do_not_belong_together_are_refused(refuse, make_run):
     one, other = make_run("one", env="decimation: 10\n"), make_run("other", env="decimation: 5\n")
     line = refuse(evaluate.run, "--task", TASK, "--checkpoint", one, "--checkpoint", other)

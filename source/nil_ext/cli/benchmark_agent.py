@@ -187,17 +187,19 @@ def run(argv: list[str]) -> None:
         description="Compare the agent's quantile loss with the table of all pairs, or the ways to run an update.",
     )
     parser.add_argument("--update", choices=("cpu", "paper"), help="Time whole updates of this preset instead.")
-    parser.add_argument("--batch_size", type=_count, default=256, help="Transitions of the losses. Default: 256.")
+    parser.add_argument("--batch_size", type=_count, help="Transitions of the losses. Default: 256.")
     parser.add_argument("--repeats", type=_count, default=20, help="Runs whose median time counts. Default: 20.")
     parser.add_argument("--device", default="cpu", help="Where to run: cpu (one thread, default) or cuda.")
     args = parser.parse_args(argv)
     if args.device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"--device {args.device}: PyTorch finds no CUDA device here; leave it out to run on the CPU.")
+    if args.update and args.batch_size is not None:
+        raise InputError("--batch_size is for the losses, an update has its preset's batch: leave one of both out.")
     torch.set_num_threads(1)
     if args.update:
         print(update_table(args.update, args.repeats, args.device))
     else:
-        print(quantile_loss_table(args.batch_size, repeats=args.repeats, device=args.device))
+        print(quantile_loss_table(args.batch_size or 256, repeats=args.repeats, device=args.device))
 
 
 def _count(text: str) -> int:

@@ -63,13 +63,16 @@ def run_main(body: Callable[[list[str]], int | None]) -> int:
         return 130
 
 
-def parse_args(parser: argparse.ArgumentParser, argv: list[str], agent: bool = True) -> argparse.Namespace:
+def parse_args(
+    parser: argparse.ArgumentParser, argv: list[str], agent: bool = True, num_envs: str = "the profile's"
+) -> argparse.Namespace:
     """Add the arguments every script has, parse, and leave presets and overrides to Isaac Lab.
 
     Args:
         parser: the script's own arguments.
         argv: command line without the program's name.
         agent: whether the script has an agent and environments to count.
+        num_envs: default of ``--num_envs``, in words.
 
     Raises:
         InputError: For an unknown option or task, or no environments.
@@ -77,7 +80,7 @@ def parse_args(parser: argparse.ArgumentParser, argv: list[str], agent: bool = T
     parser.add_argument("--task", help="Gym id of the task.")
     parser.add_argument("--robot", type=Path, help="Facts of your own robot (.toml or .py): the task is its walk.")
     if agent:
-        parser.add_argument("--num_envs", type=int, help="Number of environments; default: the profile's.")
+        parser.add_argument("--num_envs", type=int, help=f"Number of environments; default: {num_envs}.")
         parser.add_argument("--seed", type=int, help="Seed of environment and agent.")
         parser.add_argument(
             "--agent",

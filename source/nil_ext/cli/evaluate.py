@@ -40,11 +40,20 @@ REGULARISATION_ONLY = "regularisation only"
 
 REPORT_FILE = "report.html"
 
+EPISODES = 100
+"""Episodes of each policy and control."""
+
+_JUDGING = ("name", "episodes", "reference", "mocap", "regularisation_only", "num_envs", "seed")
+"""Options that say how a checkpoint is judged; earlier evaluations alone are only put beside each other."""
+
 
 def run(argv: list[str]) -> None:
     """Judge checkpoints beside their controls, compare them with earlier evaluations, and write what was found."""
     argv = with_shipped_profile(argv)
-    args = parse_args(_parser(), argv)
+    args = parse_args(_parser(), argv, num_envs="one an episode")
+    if args.compare and not args.checkpoint:
+        _require_comparing(args)
+    args.episodes = EPISODES if args.episodes is None else args.episodes
     if args.episodes < 1:
         raise InputError(f"--episodes {args.episodes} leaves nothing to judge: give at least 1.")
     compared = [Evaluation.read(Path(path).expanduser()) for path in args.compare]
@@ -72,16 +81,29 @@ def _parser() -> argparse.ArgumentParser:
         "with the task, else 'latest'.",
     )
     parser.add_argument("--name", help="What tables call the method; default: the run folder's name.")
-    parser.add_argument("--episodes", type=int, default=100, help="Episodes of each policy and control (100).")
+    parser.add_argument("--episodes", type=int, help=f"Episodes of each policy and control ({EPISODES}).")
     parser.add_argument("--reference", help="Judge against this one instead of the run's own reference.")
     parser.add_argument("--mocap", help="LocoMuJoCo trajectory (.npz) to compare joint angles with.")
     parser.add_argument(
         "--regularisation_only", metavar="PATH", help="Checkpoint trained without imitation streams: a control more."
     )
-    parser.add_argument("--compare", **many, help="Folder of an earlier evaluation to put beside; may be repeated.")
+    parser.add_argument(
+        "--compare",
+        **many,
+        help="Folder of an earlier evaluation to put beside; may be repeated, and without --checkpoint these are all.",
+    )
     parser.add_argument("--report", action="store_true", help="Write a self-contained HTML page too.")
     parser.add_argument("--output", help="Where to write; default: <run folder>/evaluation/<checkpoint>.")
     return parser
+
+
+def _require_comparing(args: argparse.Namespace) -> None:
+    """Refuse what only judging a checkpoint would use."""
+    given = [option for option in _JUDGING if getattr(args, option) is not None]
+    if given:
+        raise InputError(f"--{given[0]} is for judging a policy: name one with --checkpoint, or leave it out.")
+    if args.output and not args.report:
+        raise InputError("--output is where the page of a comparison goes: add --report, or leave it out.")
 
 
 @dataclass

@@ -39,18 +39,22 @@ def run(argv: list[str]) -> None:
         "--checkpoint",
         help="A file, a run folder, 'latest' or 'best'; default: the policy that comes with the task, else 'latest'.",
     )
-    parser.add_argument("--steps", type=int, help="End playing after so many control steps; default: at Ctrl-C.")
-    parser.add_argument("--follow", type=int, default=0, help="Number of the robot that the viewer's camera follows.")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help="With --viz or --video: end after so many control steps; default: at Ctrl-C.",
+    )
+    parser.add_argument("--follow", type=int, help="With --viz: number of the robot that the camera follows (0).")
     parser.add_argument(
         "--record",
         type=Path,
         help="Write an episode of each robot as trajectories (.npz, or a folder); with --viz rerun or viser what it "
         "shows (.rrd, .viser).",
     )
-    parser.add_argument("--real-time", action="store_true", help="Play no faster than real time.")
+    parser.add_argument("--real-time", action="store_true", help="With --viz or --video: no faster than real time.")
     add_video_args(parser, action="play")
     argv = with_shipped_profile(argv)
-    args = parse_args(parser, argv)
+    args = parse_args(parser, argv, num_envs="the profile's, at most 4")
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent, play_mode=True)
     _require_sensible(args, env_cfg)
     selector = args.checkpoint or default_selector(args)
@@ -78,7 +82,7 @@ def run(argv: list[str]) -> None:
             record_rollouts(session, policy, rollouts)
         elif playing:
             steps = args.steps if args.steps is not None else video_playback_steps(args, env_cfg)
-            show(session, policy, steps, real_time=args.real_time, follow=args.follow)
+            show(session, policy, steps, real_time=args.real_time, follow=args.follow or 0)
         else:
             video = judge(session, policy, folder / "videos" / "play", checkpoint.stem)
             print(f"[nil_ext] Video: {video}")
@@ -88,8 +92,16 @@ def _require_sensible(args: argparse.Namespace, env_cfg) -> None:
     num_envs = args.num_envs or env_cfg.scene.num_envs
     if args.steps is not None and args.steps < 1:
         raise InputError(f"--steps {args.steps} plays nothing: give at least 1.")
-    if not 0 <= args.follow < num_envs:
+    if args.follow is not None and not 0 <= args.follow < num_envs:
         raise InputError(f"--follow {args.follow}: the {num_envs} robots have numbers from 0 to {num_envs - 1}.")
+    playing = bool(args.visualizer) or args.video
+    for option, given, useful, remedy in (
+        ("steps", args.steps is not None, playing, "--viz or --video"),
+        ("real-time", args.real_time, playing, "--viz or --video"),
+        ("follow", args.follow is not None, bool(args.visualizer), "--viz"),
+    ):
+        if given and not useful:
+            raise InputError(f"--{option} is for playing, which nothing asks for here: add {remedy}, or leave it out.")
 
 
 def _video_source(viewers: list[str]) -> str:
