@@ -10,13 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mujoco_usd_converter  # noqa: F401  (its schemas are unknown where the process has opened a stage before)
 import pinocchio
 import pytest
+from pxr import Usd, UsdPhysics
 
 from nil_ext.errors import InputError
 from nil_ext.reference import Reference
 from nil_ext.robots.a1 import A1, A1_WALK
-from nil_ext.robots.model import model_file
+from nil_ext.robots.model import content_hash, model_file
 from nil_ext.robots.user import RobotFile, dump_toml, load_robot_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,6 +85,16 @@ thigh = 0.5
 shank = 0.37
 phase = 0.0
 """
+
+
+def write_usd_robot(path: Path, joints: int = 2) -> None:
+    """The hopper's bodies and joints as USD."""
+    stage = Usd.Stage.CreateInMemory()
+    for name in ("trunk", "leg", "shank"):
+        UsdPhysics.RigidBodyAPI.Apply(stage.DefinePrim(f"/hopper/{name}", "Xform"))
+    for name in ("hip", "knee")[:joints]:
+        UsdPhysics.RevoluteJoint.Define(stage, f"/hopper/{name}")
+    stage.GetRootLayer().Export(str(path))
 
 
 @pytest.fixture
@@ -281,6 +293,33 @@ def test_a_robot_file_makes_a_task_that_a_run_folder_remembers(arguments, tmp_pa
     with pytest.raises(InputError, match="makes NIL-Go2-Walk; leave --task out"):
         arguments("--robot", GO2, "--task", "NIL-H1-Walk")
     del gym.registry["NIL-Go2-Walk"]
+
+
+def test_a_sketch_is_of_the_meshes_too(arguments, write, tmp_path: Path):
+    """A changed mesh would else be simulated against a sketch that shows the old one."""
+    import gymnasium as gym
+    import trimesh
+
+    def sketch_of(file: Path) -> str:
+        arguments("--robot", file)
+        return gym.spec("NIL-Hopper-Walk").kwargs["reference_folder"]
+
+    model = HOPPER.replace("<worldbody>", '<asset><mesh name="hull" file="hull.stl"/></asset><worldbody>')
+    model = model.replace('mass="3"/>', 'mass="3"/><geom type="mesh" mesh="hull" mass="0"/>', 1)
+    folders = []
+    for size in (0.1, 0.1, 0.2):
+        trimesh.creation.box([size] * 3).export(tmp_path / "hull.stl")
+        folders.append(sketch_of(write(FACTS, model)))
+    assert folders[0] == folders[1] != folders[2]
+    usd = Usd.Stage.CreateNew(str(tmp_path / "hopper.usda"))
+    usd.GetRootLayer().subLayerPaths.append("legs.usda")
+    usd.GetRootLayer().Save()
+    hashes = []
+    for joints in (1, 2):
+        write_usd_robot(tmp_path / "legs.usda", joints)
+        hashes.append(content_hash(tmp_path / "hopper.usda", ""))
+    assert hashes[0] != hashes[1]
+    del gym.registry["NIL-Hopper-Walk"]
 
 
 def test_the_name_of_a_robot_that_comes_with_the_package_is_refused(arguments, write):

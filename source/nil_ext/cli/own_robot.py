@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import re
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import gymnasium as gym
 from ..errors import InputError
 from ..files import whole_file
 from ..reference.cache import cache_root
-from ..robots.model import model_file
+from ..robots.model import content_hash, model_file
 from ..robots.user import REGISTERED, RobotFile, dump_toml, load_robot_file
 from ..tasks.walk.register import register_walk
 
@@ -58,8 +57,9 @@ def register_robot_file(file: RobotFile, path: Path) -> str:
         sketch = f"{place}.{robot.name}_WALK"
     register_walk(f"{place}.{robot.name}", robot.name, sketch=sketch)
     facts = dump_toml(file)
-    content = facts.encode() + model_file(robot.model.package, robot.model.path).read_bytes()
-    folder = cache_root() / "references" / f"{task}-{hashlib.sha256(content).hexdigest()[:16]}"
+    # with its meshes: a sketch shows them
+    content = content_hash(model_file(robot.model.package, robot.model.path), facts)
+    folder = cache_root() / "references" / f"{task}-{content}"
     gym.spec(task).kwargs.update(reference_folder=str(folder), robot_file=str(path), robot_facts=facts)
     return task
 

@@ -71,7 +71,7 @@ def usd_file(
     source = model_file(package, path)
     if source.suffix in USD_SUFFIXES:
         return source
-    folder = cache_root() / "robots" / f"{source.stem}-{_content_hash(source, f'{colour} {keep} {locked} {colliding}')}"
+    folder = cache_root() / "robots" / f"{source.stem}-{content_hash(source, f'{colour} {keep} {locked} {colliding}')}"
     target = folder / f"{source.stem}.usda"
     if target.is_file():
         return target
@@ -123,7 +123,13 @@ def _package_folder(package: str) -> Path:
         ) from None
 
 
-def _content_hash(source: Path, settings: str) -> str:
+def content_hash(source: Path, settings: str) -> str:
+    """Hash (hex) of a model with every file it names, of what is made of it, and of the tools that make it.
+
+    Args:
+        source: the model file.
+        settings: what is to be made of it.
+    """
     tools = " ".join(f"{name} {version(name)}" for name in ("mujoco-usd-converter", "urdf-usd-converter"))
     digest = hashlib.sha256(f"{_RECIPE} {tools} {settings}".encode())
     for path in sorted(_named_files(source)):
@@ -135,6 +141,12 @@ def _content_hash(source: Path, settings: str) -> str:
 def _named_files(source: Path) -> set[Path]:
     """The model file and every existing file that it names: meshes, textures, included models and theirs."""
     found = {source}
+    if source.suffix in USD_SUFFIXES:
+        from pxr import UsdUtils
+
+        layers, assets, _ = UsdUtils.ComputeAllDependencies(str(source))
+        named = (Path(name) for name in (*(layer.realPath for layer in layers), *assets))
+        return found | {file for file in named if file.is_file()}
     try:
         root = ET.parse(source).getroot()
     except ET.ParseError:
