@@ -188,6 +188,12 @@ def test_a_python_file_defines_the_robot(write):
         ('path = "hopper.xml"', 'path = "hopper.toml"', "hopper.toml' is no MJCF (.xml), URDF (.urdf) or USD"),
         ('path = "hopper.xml"', 'path = "hopper.xml"\npackage = "no_such_thing"', "'no_such_thing' is not installed"),
         ("[model]", "[model", "it is no TOML"),
+        ("[model]", '[env_reward]\nkind = "biped"\n[model]', "kind: 'biped' is none of humanoid, quadruped."),
+        ("[model]", "[env_reward]\nsteps = 0\n[model]", "env_reward.steps: 0 makes no sense; give more than 0."),
+        ("[model]", "[camera]\nextent = 0\n[model]", "camera.extent: 0 makes no sense; give more than 0."),
+        ("[model]", "[camera]\ndistance = -1\n[model]", "camera.distance: -1 makes no sense; give more than 0."),
+        ("[model]", "episode_length = 0\n[model]", "episode_length: 0 makes no sense; give more than 0."),
+        ("[model]", '[model]\nkeep_links = ["leg"]', "model.keep_links: only a URDF's links and joints can be chosen"),
     ],
 )
 def test_each_mistake_is_named_in_a_line(refused, old: str, new: str, expected: str):
@@ -244,6 +250,38 @@ def test_a_sketch_gives_the_start_pose_and_is_checked(write, refused):
     [line] = refused(facts + SKETCH.format(height=0.35, hip="hip"))
     assert line.startswith("sketch: ")
     assert "outside of its limits" in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("duty = 0.5", "duty = 0", "sketch.duty: 0 is no share of a stride; give more than 0 and less than 1."),
+        ("duty = 0.5", "duty = 1", "sketch.duty: 1 is no share of a stride; give more than 0 and less than 1."),
+        ("stride_time = 0.4", "stride_time = 0", "sketch.stride_time: 0 makes no gait; give more than 0."),
+    ],
+)
+def test_numbers_without_a_gait_are_refused(refused, old: str, new: str, expected: str):
+    facts = FACTS.replace("start_height = 1.0", "") + SKETCH.format(height=0.8, hip="hip")
+    assert old in facts
+    assert refused(facts.replace(old, new)) == [expected]
+
+
+def test_a_usd_keeps_its_colours_and_links(write, refused, tmp_path: Path):
+    write_usd_robot(tmp_path / "hopper.usda")
+    facts = FACTS.replace("hopper.xml", "hopper.usda").replace("start_height", "mass = 4.5\nstart_height")
+    loaded = load_robot_file(write(facts))
+    (tmp_path / "robot.toml").write_text(dump_toml(loaded))  # as a run folder keeps it
+    assert load_robot_file(tmp_path / "robot.toml") == loaded
+    assert refused("colour = [0.1, 0.2, 0.3]\n" + facts) == ["colour: a USD keeps its own colours; leave it out."]
+    [line] = refused(facts.replace("[model]", '[model]\nlocked_joints = ["hip"]'))
+    assert line == "model.locked_joints: only a URDF's links and joints can be chosen; leave it out."
+
+
+def test_any_letter_may_be_in_the_noun(write, tmp_path: Path):
+    loaded = load_robot_file(write('noun = "🤖 \\"Ü\\""\n' + FACTS))
+    assert loaded.robot.noun == '🤖 "Ü"'
+    (tmp_path / "robot.toml").write_text(dump_toml(loaded), encoding="utf-8")
+    assert load_robot_file(tmp_path / "robot.toml") == loaded
 
 
 def test_an_unknown_file_is_refused(tmp_path: Path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import operator
 import re
 import tempfile
 import xml.etree.ElementTree as ET
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import mujoco
 
     from ..reference.generators.sketch import WalkSketch
-    from .robot import Robot
+    from .robot import Robot, RobotModel
 
 _GROUND = 0.01
 """How far the lowest foot may be from the ground at e0 [m]."""
@@ -51,6 +52,16 @@ class ModelFacts:
     """The model for forward kinematics; None for a USD, which MuJoCo does not read."""
 
 
+_POSITIVE = ("episode_length", "camera.distance", "camera.extent", "env_reward.steps")
+"""Facts that are above 0."""
+
+_REWARDS = ("humanoid", "quadruped")
+"""Kinds of the Env. Reward."""
+
+_OF_A_URDF = ("keep_links", "locked_joints", "colliding_links")
+"""What a model's description says of a URDF alone."""
+
+
 def mistakes_in(robot: Robot, sketch: WalkSketch | None, facts: ModelFacts) -> list[str]:
     """What is wrong with a robot, one line a mistake; empty where nothing is."""
     found = [
@@ -59,6 +70,7 @@ def mistakes_in(robot: Robot, sketch: WalkSketch | None, facts: ModelFacts) -> l
         if name not in facts.limits
     ]
     found = found or _names(robot, facts)  # the sketch's joints are among the start pose's
+    found += _numbers(robot)
     if not re.fullmatch("[A-Za-z][A-Za-z0-9]*", robot.name):
         found.append(f"name: '{robot.name}' cannot be part of a task's name; use letters and digits.")
     if math.isnan(robot.mass):
@@ -73,6 +85,23 @@ def mistakes_in(robot: Robot, sketch: WalkSketch | None, facts: ModelFacts) -> l
     if not found:  # e0 is the sketch's first frame
         found = [f"start_joint_pos: {line}" for line in _outside(pose, facts.limits)]
     return found or _feet_on_ground(robot, facts, pose)
+
+
+def mistakes_in_sketch(sketch: WalkSketch) -> list[str]:
+    """Numbers with which there is no gait, one line each."""
+    found = [
+        f"sketch.{name}: {value:g} makes no gait; give more than 0."
+        for name in ("stride_time", "hip_height")
+        if not (value := getattr(sketch, name)) > 0.0
+    ]
+    if not 0.0 < sketch.duty < 1.0:
+        found.append(f"sketch.duty: {sketch.duty:g} is no share of a stride; give more than 0 and less than 1.")
+    return found
+
+
+def is_usd(model: RobotModel) -> bool:
+    """Whether a model is USD, which is used as it is."""
+    return Path(model.path).suffix in USD_SUFFIXES
 
 
 def read_model(robot: Robot) -> ModelFacts:
@@ -156,6 +185,21 @@ def _read_usd(source: Path) -> ModelFacts:
 
 
 # -- the checks
+
+
+def _numbers(robot: Robot) -> list[str]:
+    """Values that mean nothing, and what is said in vain."""
+    found = [
+        f"{name}: {value:g} makes no sense; give more than 0."
+        for name in _POSITIVE
+        if not (value := operator.attrgetter(name)(robot)) > 0.0
+    ]
+    if robot.env_reward.kind not in _REWARDS:
+        found.append(f"env_reward.kind: '{robot.env_reward.kind}' is none of {', '.join(_REWARDS)}.")
+    if not robot.model.path.endswith(".urdf"):
+        given = [name for name in _OF_A_URDF if getattr(robot.model, name)]
+        found += [f"model.{name}: only a URDF's links and joints can be chosen; leave it out." for name in given]
+    return found
 
 
 def _names(robot: Robot, facts: ModelFacts) -> list[str]:

@@ -126,7 +126,7 @@ class Robot:
     """Total mass of the model [kg]."""
 
     colour: tuple[float, float, float]
-    """Colour in which the robot is filmed, linear RGB in [0, 1]."""
+    """Colour in which the robot is filmed, linear RGB in [0, 1]; a USD keeps its own."""
 
     fall: FallLimits
     """When an episode ends early."""

@@ -19,7 +19,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from ..errors import InputError
 from ..reference.generators.sketch import WalkSketch
-from .check import mistakes_in, read_model
+from .check import is_usd, mistakes_in, mistakes_in_sketch, read_model
 from .robot import Robot
 
 _DEFAULTS = {"colour": [0.3, 0.3, 0.3], "start_joint_pos": {}}
@@ -75,6 +75,8 @@ def load_robot_file(path: Path) -> RobotFile:
 def dump_toml(file: RobotFile) -> str:
     """The same facts as TOML, the model's path made absolute; :func:`load_robot_file` reads it back."""
     robot = dataclasses.asdict(file.robot)
+    if is_usd(file.robot.model):
+        del robot["colour"]
     if file.sketch is not None:
         moved = file.sketch.start_joint_pos
         robot["start_joint_pos"] = {k: v for k, v in robot["start_joint_pos"].items() if k not in moved}
@@ -89,12 +91,13 @@ def _read_toml(path: Path, mistakes: list[str]) -> RobotFile | None:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         mistakes.append(f"it is no TOML: {error}.")
         return None
-    sketch = None
+    sketch, coloured = None, "colour" in table
     if "sketch" in table:
         sketch = _build(WalkSketch, table.pop("sketch"), "sketch", mistakes)
         if "start_height" in table:
             mistakes.append("start_height: leave it out, the [sketch] gives it.")
-        if sketch is None:
+        mistakes += [] if sketch is None else mistakes_in_sketch(sketch)
+        if sketch is None or mistakes:
             return None
         try:
             table["start_height"] = sketch.root_height
@@ -104,6 +107,8 @@ def _read_toml(path: Path, mistakes: list[str]) -> RobotFile | None:
             return None
     table = {**_DEFAULTS, "noun": f"{table.get('name')} robot", **table}
     robot = _build(Robot, table, "", mistakes)
+    if coloured and robot is not None and is_usd(robot.model):
+        mistakes.append("colour: a USD keeps its own colours; leave it out.")
     return None if robot is None or mistakes else RobotFile(robot, sketch)
 
 
@@ -127,10 +132,6 @@ def _resolve_model(robot: Robot, folder: Path) -> Robot:
     if not model.package:
         model = replace(model, path=str((folder / Path(model.path).expanduser()).resolve()))
     return replace(robot, model=model)
-
-
-def _moved(sketch: WalkSketch) -> set[str]:
-    return set(sketch.start_joint_pos)
 
 
 # -- tables to dataclasses
@@ -207,8 +208,8 @@ def _toml_value(value: Any) -> str:
         return "[" + ", ".join(map(_toml_value, value)) + "]"
     if isinstance(value, float) and math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False)  # JSON escapes an emoji as two halves, which TOML does not know
 
 
 def _toml_key(key: str) -> str:
-    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else json.dumps(key)
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
