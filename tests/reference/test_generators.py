@@ -26,7 +26,7 @@ from nil_ext.reference.generators.diffusion import Sampling, VideoDiffusion, _mo
 from nil_ext.reference.generators.model_folder import find_model
 from nil_ext.reference.generators.video_models import GENERATORS, VIDEO_MODELS, VideoModel, video_model
 from nil_ext.reference.pipeline import Preparation
-from nil_ext.reference.video import read_video, write_video
+from nil_ext.reference.video import constant_rate, decode_video, write_video
 from tiny_video_models import save_tiny
 
 FRAMES = 9
@@ -256,8 +256,8 @@ def test_candidates_are_prepared_ranked_and_kept(sketch, tmp_path, monkeypatch, 
     ]
     written = json.loads((tmp_path / "seed_1.json").read_text())
     assert written["seed"] == 1 and written["name"] == "seed_1.mp4" and len(written["sha256"]) == 64
-    frames, rate = read_video(clips[1].path)
-    assert rate == 25.0 and np.abs(frames.astype(int) - good).mean() < 3.0
+    frames, times = decode_video(clips[1].path)
+    assert constant_rate(times) == 25.0 and np.abs(frames.astype(int) - good).mean() < 3.0
     monkeypatch.setattr(
         "nil_ext.reference.against_mocap.StLpips", lambda device: lambda some, others: np.full(20, 0.07)
     )

@@ -52,7 +52,7 @@ def test_the_cache_is_used_and_follows_content_and_settings(clip, start_mask, ca
         assert prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK).digest == first.digest
     prepare(path, np.roll(start_mask, 2, axis=1), cache_dir=cache, settings=LINEAR, **TASK)
     prepare(path, start_mask, cache_dir=cache, settings=LINEAR, task="other", robot="walker")
-    clip(video.read_video(path)[0][5:])  # the same name, another content
+    clip(video.decode_video(path)[0][5:])  # the same name, another content
     assert len(prepare(path, start_mask, cache_dir=cache, settings=LINEAR, **TASK)) == 40
     assert len(list(cache.iterdir())) == 4
 

@@ -31,9 +31,9 @@ def square_left(frame: np.ndarray) -> int:
 def test_written_video_reads_back(tmp_path, height, width, rate):
     frames = moving_square(height=height, width=width)
     video.write_video(tmp_path / "new" / "clip.mp4", frames, rate)
-    read, read_rate = video.read_video(tmp_path / "new" / "clip.mp4")
+    read, times = video.decode_video(tmp_path / "new" / "clip.mp4")
     assert read.shape == (12, height + height % 2, width + width % 2, 3) and read.dtype == np.uint8
-    assert read_rate == pytest.approx(rate, abs=2e-3)
+    assert video.constant_rate(times) == pytest.approx(rate, abs=2e-3)
     assert np.abs(read[:, :height, :width].astype(int) - frames).mean() < 3.0
     assert [square_left(frame) for frame in read] == pytest.approx([4 + 3 * i for i in range(12)], abs=1)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["clip.mp4"]
@@ -70,12 +70,8 @@ def test_a_variable_rate_keeps_true_times(tmp_path):
     write_with_times(tmp_path / "pause.mp4", moving_square(), times)
     frames, seconds = video.decode_video(tmp_path / "pause.mp4")
     np.testing.assert_allclose(seconds, np.array(times) / 1000, atol=2e-3)
-    even, rate = video.read_video(tmp_path / "pause.mp4")
-    assert rate == pytest.approx(25.0, abs=0.1)
-    # 720 ms at 25 Hz; the frame on show stands still during the pause.
-    assert len(even) == 18 + 1
-    lefts = np.array([square_left(frame) for frame in even])
-    assert np.abs(lefts[4:12] - lefts[4]).max() <= 1 and np.abs(lefts[-1] - square_left(frames[-1])) <= 1
+    assert len(frames) == 12
+    assert video.constant_rate(seconds) == pytest.approx(25.0, abs=0.1)
 
 
 @pytest.mark.parametrize("angle", [90, 180, -90])
@@ -110,11 +106,11 @@ def test_files_that_are_no_video_are_refused(tmp_path):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "notes.mp4").write_text("this is not a video " * 100)
     with pytest.raises(InputError, match="No such video"):
-        video.read_video(tmp_path / "absent.mp4")
+        video.decode_video(tmp_path / "absent.mp4")
     with pytest.raises(InputError, match="empty"):
-        video.read_video(tmp_path / "empty.mp4")
+        video.decode_video(tmp_path / "empty.mp4")
     with pytest.raises(InputError, match="not a video"):
-        video.read_video(tmp_path / "notes.mp4")
+        video.decode_video(tmp_path / "notes.mp4")
 
 
 def test_a_truncated_file_is_refused_or_read_in_part(tmp_path):

@@ -8,7 +8,7 @@ After Agarwal et al., "Deep reinforcement learning at the edge of the statistica
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -43,10 +43,6 @@ class Summary:
 
     episodes: int
     """Episodes that have a value (a gait that nothing repeats has no period)."""
-
-    def as_dict(self) -> dict:
-        """Plain values."""
-        return asdict(self)
 
 
 def summarise(seeds: list[np.ndarray], seed: int = 0) -> Summary:

@@ -49,23 +49,6 @@ def decode_video(path: str | Path, max_side: int = MAX_SIDE) -> tuple[np.ndarray
     return np.stack(frames), _ascending(np.array(times))
 
 
-def read_video(path: str | Path) -> tuple[np.ndarray, float]:
-    """Frames at a constant rate; a variable rate is evened out by showing each frame until the next one's time.
-
-    Args:
-        path: video file.
-
-    Returns:
-        frames (T, H, W, 3) uint8 and their rate [Hz].
-    """
-    frames, times = decode_video(path)
-    rate = constant_rate(times)
-    ticks = np.arange(round(times[-1] * rate) + 1) / rate
-    # Half a millisecond absorbs the rounding of a container's time base.
-    shown = np.searchsorted(times, ticks + 5e-4, side="right") - 1
-    return frames[shown.clip(min=0)], rate
-
-
 def constant_rate(times: np.ndarray) -> float:
     """The rate [Hz] that the median distance of the frames' times (T,) means; a single frame counts as 1 Hz."""
     if len(times) < 2:
