@@ -117,7 +117,7 @@ def test_a_gpu_without_rt_cores_is_named(settle, monkeypatch: pytest.MonkeyPatch
     ("missing", "arguments", "message"),
     [
         ("isaacsim", ["physics=isaacsim_physx"], r"needs the package 'isaacsim', .* uv pip install -e '.\[isaacsim\]'"),
-        ("ovrtx", ["renderer=ovrtx"], r"needs the package 'ovrtx', which is not installed: pip install 'isaaclab\["),
+        ("ovrtx", ["renderer=ovrtx"], r"needs the package 'ovrtx', which is not installed: uv pip install 'isaaclab\["),
         ("viser", ["--viz", "viser"], r"--viz viser needs the package 'viser'.*uv pip install -e '.\[viewers\]'"),
         ("rerun", ["--viz", "viser,rerun"], r"--viz rerun needs the package 'rerun'"),
     ],

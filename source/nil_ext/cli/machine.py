@@ -45,7 +45,7 @@ def require_runnable(env_cfg, args: argparse.Namespace) -> None:
     if kit:
         _require_rtx(kit, "isaacsim", "uv pip install -e '.[isaacsim]'", traces=found.has_kit_camera)
     if ovrtx:
-        _require_rtx(ovrtx, "ovrtx", "pip install 'isaaclab[ovrtx]==3.0.*'", traces=True)
+        _require_rtx(ovrtx, "ovrtx", "uv pip install 'isaaclab[ovrtx]==3.0.*'", traces=True)
     for viewer in viewers:
         _require_viewer(viewer, filmed=getattr(args, "video", False))
 
