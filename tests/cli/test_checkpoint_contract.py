@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from nil_ext.cli import play, train
 from nil_ext.cli.session import learns_from, load_checkpoint
@@ -101,7 +103,23 @@ def imitation(encoder: str = "efficientnet", digest: str = "a" * 64, **settings)
     manifest = {"name": encoder, "runtime": "onnx", "reason": "a reason"}
     cfg = ReferenceCommandCfg(robot="H1", task=TASK, **settings)
     similarity = SimpleNamespace(encoder=SimpleNamespace(manifest=lambda: manifest))
-    return learns_from("imitation", SimpleNamespace(digest=digest, cfg=cfg, similarity=similarity))
+    return learns_from(
+        "imitation", SimpleNamespace(source_digest=digest, cfg=cfg, similarity=similarity, masks=torch.zeros(1, 64, 64))
+    )
+
+
+def going_on(then: dict, path: Path) -> OffPolicyRunner:
+    """A runner whose training goes on from a checkpoint that says this of its run."""
+    runner = OffPolicyRunner.__new__(OffPolicyRunner)
+    runner.infos = {"task": TASK, "reward": "imitation", "learns_from": imitation(), "progress": {}}
+    runner.device, runner.current_learning_iteration, runner.cfg = "cpu", 3, {"num_steps_per_env": 10}
+    runner.load = lambda path, map_location: then
+    runner._loaded_folder = path.parent
+    env = SimpleNamespace(curriculum_manager=SimpleNamespace(compute=lambda: None))
+    reference = SimpleNamespace(progress={})
+    load_checkpoint(SimpleNamespace(runner=runner, env=SimpleNamespace(unwrapped=env), reference=reference), path, True)
+    assert env.common_step_counter == 30
+    return runner
 
 
 @pytest.mark.parametrize(
@@ -120,15 +138,17 @@ def imitation(encoder: str = "efficientnet", digest: str = "a" * 64, **settings)
     ],
 )
 def test_a_replay_whose_rewards_were_others_is_left_behind(then: dict, told: str | None, capsys):
-    runner = OffPolicyRunner.__new__(OffPolicyRunner)
-    runner.infos = {"task": TASK, "reward": "imitation", "learns_from": imitation(), "progress": {}}
-    runner.device, runner.current_learning_iteration, runner.cfg = "cpu", 3, {"num_steps_per_env": 10}
-    runner.load = lambda path, map_location: then
-    env = SimpleNamespace(curriculum_manager=SimpleNamespace(compute=lambda: None))
-    session = SimpleNamespace(runner=runner, env=SimpleNamespace(unwrapped=env), reference=SimpleNamespace(progress={}))
-    runner._loaded_folder = Path("run")
-    load_checkpoint(session, Path("model_1.pt"), to_train=True)
-    assert env.common_step_counter == 30
+    runner = going_on(then, Path("model_1.pt"))
     assert (runner._loaded_folder is None) == (told is not None)
     said = capsys.readouterr().out
     assert said == "" if told is None else told in said and "its replay is left behind" in said
+
+
+def test_older_checkpoints_are_told_by_the_manifest_of_their_run(tmp_path: Path, capsys):
+    """They say nothing of the reference themselves: its best policy must not be taken for one of another's."""
+    write_checkpoint({"infos": {"reward": "imitation"}}, tmp_path / "model_1.pt")
+    for digest, kept in (("a" * 64, True), ("b" * 64, False)):
+        (tmp_path / "run.json").write_text(json.dumps({"metadata": {"reference": digest}}))
+        runner = going_on({"reward": "imitation"}, tmp_path / "model_1.pt")
+        assert (runner._loaded_folder is not None) == kept
+    assert f"another reference ({'b' * 12}, now {'a' * 12})" in capsys.readouterr().out

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from nil_ext.errors import InputError
+from nil_ext.errors import ClipError, InputError
 from nil_ext.reference.segmenters import SegmenterChoice, sam2_video, segment
 from nil_ext.reference.segmenters.segmentation import Segmentation, clean_mask
 
@@ -152,6 +152,13 @@ def test_the_background_decides_and_the_reason_is_recorded(walk, tiny_sam2):
     busy = np.where(masks[..., None], frames, noise)
     found = segment(busy, replace(tiny_sam2, first_mask=masks[0]))
     assert found.name == "sam2" and "of the picture's rim has one colour" in found.reason
+    # without weights it is this clip that cannot be used, unless SAM2 was asked for: one on a plain background could
+    lacking = replace(tiny_sam2, first_mask=masks[0], sam2_model=tiny_sam2.sam2_config)
+    with pytest.raises(ClipError):
+        segment(busy, lacking)
+    with pytest.raises(InputError) as refused:
+        segment(busy, replace(lacking, name="sam2"))
+    assert not isinstance(refused.value, ClipError)
     for name in ("auto", "background"):  # without a prompt, or where the key is asked for
         with pytest.raises(InputError, match="not plain"):
             segment(busy, SegmenterChoice(name=name, first_mask=masks[0] if name == "background" else None))

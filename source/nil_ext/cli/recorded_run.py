@@ -22,6 +22,7 @@ from ..tasks.embedded import load_reference
 from ..tasks.walk.register import IMITATION, TASK
 from .common import resolve_cfgs
 from .lift import LiftWatch
+from .session import run_metadata
 
 ENV_SETTINGS = (
     ("decimation",),
@@ -232,11 +233,7 @@ def default_selector(args: argparse.Namespace) -> str | None:
 
 def warn_of_another_reference(checkpoint: Path, reference: Reference) -> None:
     """Print where training is to go on from a run that imitated another reference."""
-    file = checkpoint.parent / RUN_MANIFEST_FILENAME
-    try:
-        about = json.loads(file.read_text(encoding="utf-8"))["metadata"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return  # a bare checkpoint
+    about = run_metadata(checkpoint)
     theirs = about.get("reference", reference.digest)
     if theirs == reference.digest or about.get("reward") == TASK:
         return

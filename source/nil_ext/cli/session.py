@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import functools
 import itertools
+import json
 import os
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ import torch
 from isaaclab.envs.mdp import JointPositionActionCfg
 from isaaclab_rl.entrypoints.common import (
     CHECKPOINT_SELECTORS,
+    RUN_MANIFEST_FILENAME,
     apply_env_overrides,
     close_env,
     create_isaaclab_env,
@@ -72,7 +74,16 @@ _FAST_MATH = {
 _NO_CONTRACT = ("task", "reward", "progress", "learns_from")
 """What a checkpoint says of its run that one of another run may say otherwise."""
 
-_COMPARISON = ("similarity", "centred", "clip_length", "clip_stride", "film_every", "mask_score", "camera_follows")
+_COMPARISON = (
+    "similarity",
+    "centred",
+    "clip_length",
+    "clip_stride",
+    "film_every",
+    "mask_score",
+    "camera_follows",
+    "frame_per_step",
+)
 """Settings of the reference that change the values of the imitation streams."""
 
 _ENCODERS_OWN = ("model", "runtime", "compiled", "reason")
@@ -162,12 +173,30 @@ def learns_from(reward: str, reference: ReferenceCommand) -> dict:
     """
     about = {"reward": reward}
     if reward != TASK:
-        about["reference"] = reference.digest[:12]
+        about["reference"] = reference.source_digest[:12]
     if reward == IMITATION:
         encoder = reference.similarity.encoder.manifest()
         about |= {f"encoder {key}": value for key, value in encoder.items() if key not in _ENCODERS_OWN}
         about |= {name: getattr(reference.cfg, name) for name in _COMPARISON}
+        about["picture"] = reference.masks.shape[-1]
     return about
+
+
+def run_metadata(checkpoint: Path) -> dict:
+    """What the run's manifest beside a checkpoint notes; empty beside a bare one."""
+    try:
+        return json.loads((checkpoint.parent / RUN_MANIFEST_FILENAME).read_text(encoding="utf-8"))["metadata"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _learned_from(checkpoint: Path, infos: dict) -> dict:
+    """What a checkpoint's run learned from; older ones say the reward, and the run's manifest the reference."""
+    if "learns_from" in infos:
+        return infos["learns_from"]
+    reference = run_metadata(checkpoint).get("reference")
+    about = {"reward": infos.get("reward", IMITATION)}
+    return about if reference is None else about | {"reference": reference[:12]}
 
 
 def require_fitting(path: Path, env_cfg: ImitationEnvCfg, to_train: bool = False) -> None:
@@ -219,8 +248,7 @@ def load_checkpoint(session: Session, path: Path, to_train: bool = False) -> Non
         raise InputError(f"Checkpoint '{path}' does not fit this task: {str(error).splitlines()[0]}") from error
     _require_same(path, theirs, mine)
     if to_train and isinstance(session.runner, OffPolicyRunner):
-        now = session.runner.infos["learns_from"]
-        then = (theirs or {}).get("learns_from", {"reward": (theirs or {}).get("reward", IMITATION)})
+        now, then = session.runner.infos["learns_from"], _learned_from(path, theirs or {})
         if other := [key for key in then if key in now and then[key] != now[key]]:
             differences = ", ".join(f"{key} ({then[key]}, now {now[key]})" for key in other)
             session.runner.leave_replay(f"The checkpoint learned from another {differences}")

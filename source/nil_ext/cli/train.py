@@ -161,7 +161,7 @@ def _say_what_does_not_count(env_cfg: ImitationEnvCfg) -> None:
     """
     condition = "only after first steps of tracking: with env.tracking_steps above 0, a reference whose joint angles "
     condition += "are known, and the video's reward"
-    if env_cfg.joints_weight:
+    if env_cfg.joints_weight and env_cfg.imitates_video:
         raise InputError(f"env.joints_weight={env_cfg.joints_weight:g} counts {condition}.")
     if env_cfg.speed_weight and env_cfg.imitates_video:
         print(f"[nil_ext] The video alone: env.speed_weight counts {condition}.")

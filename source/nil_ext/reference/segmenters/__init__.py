@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nil_ext.errors import ClipError, InputError
 from nil_ext.files import name_and_hash
 from nil_ext.reference.segmenters import background
 from nil_ext.reference.segmenters.segmentation import Segmentation
@@ -58,5 +59,9 @@ def segment(frames: np.ndarray, choice: SegmenterChoice) -> Segmentation:
         return background.segment(frames)
     from nil_ext.reference.segmenters import sam2_video
 
-    why = "asked for" if choice.name == "sam2" else f"only {plain:.0%} of the picture's rim has one colour"
-    return sam2_video.segment(frames, choice, why)
+    if choice.name == "sam2":
+        return sam2_video.segment(frames, choice, "asked for")
+    try:
+        return sam2_video.segment(frames, choice, f"only {plain:.0%} of the picture's rim has one colour")
+    except InputError as error:  # without SAM2's weights, say: a clip with a plain background would do without
+        raise ClipError(str(error)) from error

@@ -67,6 +67,8 @@ class ReferenceCommand(CommandTerm):
         self.robot = env.scene[cfg.asset_name]
         self.camera = FollowCamera(env.scene, cfg)
         reference = load_reference(cfg, device=self.device)
+        self.source_digest = reference.digest
+        """Hash of the reference as it is given."""
         control_rate = 1.0 / env.step_dt
         reference = reference.frame_per_step(control_rate) if cfg.frame_per_step else reference.resample(control_rate)
         last = min(len(reference) - 1, round(env.cfg.episode_length_s / env.step_dt))
