@@ -16,8 +16,8 @@ import onnxruntime as ort
 import pytest
 import torch
 
+from nil_ext.cli.checkpoints import find_checkpoint
 from nil_ext.cli.common import parse_args, resolve_cfgs
-from nil_ext.cli.session import find_checkpoint
 from nil_ext.cli.train import _launch_processes, run
 from nil_ext.errors import InputError
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nil_ext.cli import play, train
-from nil_ext.cli.session import learns_from, load_checkpoint
+from nil_ext.cli.checkpoints import learns_from, load_checkpoint
 from nil_ext.errors import InputError
 from nil_ext.rl.runners import OffPolicyRunner
 from nil_ext.rl.runners.checkpoint import write_checkpoint

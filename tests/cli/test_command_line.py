@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from nil_ext.cli.checkpoints import find_checkpoint
 from nil_ext.cli.common import with_machine_settings
-from nil_ext.cli.session import find_checkpoint, log_root, run_folder
+from nil_ext.cli.run_folders import log_root, run_folder
 from nil_ext.errors import InputError
 
 

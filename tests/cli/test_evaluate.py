@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nil_ext.cli import evaluate, play, session
+from nil_ext.cli import checkpoints, evaluate, play
 from nil_ext.cli.recorded_run import RecordedRun
 from nil_ext.reference.video import decode_video
 from nil_ext.rl.runners.checkpoint import write_checkpoint
@@ -78,7 +78,7 @@ def test_a_reference_that_is_gone_may_be_given(refuse, make_run, tmp_path: Path,
 
 
 def test_arguments_that_leave_nothing_to_judge_are_refused(refuse, make_run, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(session, "ASSETS", tmp_path)  # no policy comes with a task
+    monkeypatch.setattr(checkpoints, "ASSETS", tmp_path)  # no policy comes with a task
     run = make_run()
     arguments = ("--task", TASK, "--checkpoint", run)
     assert "--episodes 0 leaves nothing to judge" in refuse(evaluate.run, *arguments, "--episodes", 0)

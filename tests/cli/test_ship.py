@@ -16,9 +16,9 @@ from tensordict import TensorDict
 
 from isaaclab_tasks.utils import resolve_task_config
 
-from nil_ext.cli import session, ship, train
+from nil_ext.cli import checkpoints, ship, train
+from nil_ext.cli.checkpoints import require_fitting, with_shipped_profile
 from nil_ext.cli.common import run_main
-from nil_ext.cli.session import require_fitting, with_shipped_profile
 from nil_ext.evaluation import Evaluation
 from nil_ext.evaluation.metrics import METRICS
 from nil_ext.rl.algorithms import BRO
@@ -128,7 +128,7 @@ def test_a_machine_with_cuda_plays_what_has_come_with_a_task_in_its_own_profile(
     for chosen in (["--checkpoint", "latest"], ["presets=paper"]):
         assert with_shipped_profile(["--task", "NIL-A1-Walk", *chosen]) == ["--task", "NIL-A1-Walk", *chosen]
     with monkeypatch.context() as bare:
-        bare.setattr(session, "ASSETS", tmp_path)  # nothing has come with it
+        bare.setattr(checkpoints, "ASSETS", tmp_path)  # nothing has come with it
         assert with_shipped_profile(["--task", "NIL-A1-Walk"]) == ["--task", "NIL-A1-Walk"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert with_shipped_profile(["--task", "NIL-A1-Walk"]) == ["--task", "NIL-A1-Walk"]

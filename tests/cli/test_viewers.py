@@ -15,8 +15,8 @@ import pytest
 
 from isaaclab.app.sim_launcher import validate_launch
 
-from nil_ext.cli import play, session, viewers
-from nil_ext.cli.session import find_checkpoint
+from nil_ext.cli import checkpoints, play, viewers
+from nil_ext.cli.checkpoints import find_checkpoint
 from nil_ext.errors import InputError
 from nil_ext.rl.runners.checkpoint import write_checkpoint
 
@@ -35,7 +35,7 @@ def checkpoint(tmp_path: Path) -> Path:
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder of the policy that comes with the task, still empty."""
-    monkeypatch.setattr(session, "ASSETS", tmp_path / "assets")
+    monkeypatch.setattr(checkpoints, "ASSETS", tmp_path / "assets")
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "assets" / "policies" / TASK
     folder.mkdir(parents=True)
@@ -48,8 +48,8 @@ def test_without_a_checkpoint_the_shipped_policy_is_played(shipped: Path, tmp_pa
     path = find_checkpoint(None, "walk", TASK, "bro")
     assert path == shipped / "policy.pt"
     # what is made from it goes to the logs, not into the assets
-    assert session.output_folder(path, TASK) == tmp_path / "logs" / "nil_ext" / "shipped" / TASK
-    assert session.output_folder(tmp_path / "run" / "model_1.pt", TASK) == tmp_path / "run"
+    assert checkpoints.output_folder(path, TASK) == tmp_path / "logs" / "nil_ext" / "shipped" / TASK
+    assert checkpoints.output_folder(tmp_path / "run" / "model_1.pt", TASK) == tmp_path / "run"
 
 
 def test_with_nothing_shipped_and_nothing_trained_there_is_one_clear_line(shipped: Path):

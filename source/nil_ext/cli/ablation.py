@@ -14,9 +14,10 @@ import gymnasium as gym
 from ..errors import InputError
 from ..perception.encoders import ENCODERS, require_encoder
 from ..reference.interpolators import INTERPOLATORS
+from ..reference.reference import is_reference
 from .common import parse_args, resolve_cfgs
 from .grid import SHOWN, Cell, Grid, add_grid_args, run_grid, text, titles, values, video_alone, write_table
-from .session import log_root
+from .run_folders import log_root
 
 _PENALTIES = ("joint_torque", "action_change", "joint_velocity", "foot_slip", "torso_tilt", "heading")
 
@@ -121,7 +122,7 @@ def _cells(args: argparse.Namespace, env_cfg) -> Iterator[Cell]:
                 require_encoder(name, env_cfg.commands.reference.encoder_weights)
         for name, overrides in MORE_ROWS[axis].items():
             yield cell(name, (*given, *overrides), overrides if axis == "camera_angle" else ())
-        if axis == "interpolation" and clip and not (clip / "reference.json").is_file():
+        if axis == "interpolation" and clip and not is_reference(clip):
             for name in INTERPOLATORS:
                 yield cell(f"frames by {name}", (), ("--video", str(clip), "--interpolator", name))
     names = [f"reference {path.stem}" for path in args.references]

@@ -134,10 +134,9 @@ def update_table(preset: str = "cpu", repeats: int = 20, device: torch.device | 
 
 def _agent(preset: str, settings: dict, device: torch.device | str) -> BRO:
     """The default agent with a small replay, for an environment of which only the sizes matter."""
-    from isaaclab_rl.rsl_rl import handle_deprecated_rsl_rl_cfg
+    from isaaclab_rl.rsl_rl import check_rsl_rl_version, handle_deprecated_rsl_rl_cfg
 
     from ..rl.cfg import BroCpuRunnerCfg, BroRunnerCfg
-    from .session import check_rsl_rl_version
 
     cfg = BroCpuRunnerCfg() if preset == "cpu" else BroRunnerCfg()
     cfg = handle_deprecated_rsl_rl_cfg(cfg, check_rsl_rl_version()).to_dict()

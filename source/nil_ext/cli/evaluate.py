@@ -20,20 +20,14 @@ from ..evaluation.results import CSV_FILE, JSON_FILE, POLICY, TABLE_FILE, VIDEO_
 from ..files import file_hash, require_writable
 from ..rl.runners.checkpoint import read_checkpoint
 from ..tasks.embedded import describe
+from .checkpoints import find_checkpoint, load_checkpoint, output_folder, with_shipped_profile
 from .common import parse_args, resolve_cfgs, run_main
 from .controls import Policy, controls
 from .judge import write_rollout_video
 from .probe import SimulatorProbe, yardstick
 from .provenance import about, checkpoint_facts
 from .recorded_run import RecordedRun, default_selector, require_seeds, same_settings
-from .session import (
-    Session,
-    find_checkpoint,
-    load_checkpoint,
-    open_session,
-    output_folder,
-    with_shipped_profile,
-)
+from .session import Session, open_session
 
 REGULARISATION_ONLY = "regularisation only"
 """Name of the control that was trained without the imitation streams."""

@@ -14,12 +14,12 @@ import gymnasium as gym
 from ..errors import InputError
 from ..reference import Reference
 from ..reference.generators.video_models import GENERATORS
-from ..reference.reference import require_place
+from ..reference.reference import is_reference, require_place
 from ..reference.segmenters import SEGMENTERS
 from ..tasks.embedded import START_POSE, reference_folder, view_of
 from ..tasks.first_frame import stand
 from .common import parse_args, resolve_cfgs, run_main, simulation
-from .lift import add_lift_args, is_prepared, lift_video
+from .lift import add_lift_args, lift_video
 from .prepare_video import OPTIONS as VIDEO_OPTIONS
 from .prepare_video import add_video_args, prepare_video
 
@@ -142,7 +142,7 @@ def _require_fitting_options(args: argparse.Namespace) -> None:
             raise InputError(f"--{option} {value:g}: give at least {least:g}.")
     if args.export and not args.lift:
         raise InputError("--export writes the motion that --lift finds: add --lift.")
-    if args.lift and is_prepared(args.video):
+    if args.lift and is_reference(args.video):
         given = {option for option in _USED_BY if getattr(args, option, None) is not None} - {"lift", "export"}
         if given:
             raise InputError(

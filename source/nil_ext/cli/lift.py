@@ -22,7 +22,7 @@ from ..lift.lifted_reference import moved_to
 from ..lift.lifting import Lifted, lift, require_accepted
 from ..lift.skeleton import read_skeleton
 from ..reference.preview import write_contact_sheet
-from ..reference.reference import Reference, require_place
+from ..reference.reference import Reference, is_reference, require_place
 from ..reference.verdict import summary, times_of
 from .prepare_video import output_folder, prepare_video
 
@@ -46,11 +46,6 @@ def add_lift_args(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def is_prepared(video: Path) -> bool:
-    """Whether ``--video`` names a reference's folder, not a clip."""
-    return (video / "reference.json").is_file()
-
-
 def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     """Prepare a clip, or load a prepared folder, and put the motion into it.
 
@@ -60,7 +55,7 @@ def lift_video(args: argparse.Namespace, robot_name: str) -> int:
     Raises:
         InputError: When no poses of the robot look like the masks.
     """
-    prepared = is_prepared(args.video)
+    prepared = is_reference(args.video)
     folder = args.video if prepared else output_folder(args)
     output = args.output or folder
     require_place(output)

@@ -74,7 +74,7 @@ def record_robot(task: str, folder: Path) -> None:
 
 def _recorded(args: argparse.Namespace) -> Path | None:
     """The robot file that a run of this call's task or checkpoint remembers."""
-    from .session import log_root
+    from .run_folders import log_root
 
     given = getattr(args, "checkpoint", None) or []
     for selector in [given] if isinstance(given, str) else given:

@@ -13,19 +13,13 @@ from isaaclab_rl.entrypoints.common import add_video_args, apply_video_recording
 
 from ..errors import InputError
 from ..tasks.embedded import describe
+from .checkpoints import find_checkpoint, load_checkpoint, output_folder, require_fitting, with_shipped_profile
 from .common import parse_args, resolve_cfgs, run_main
 from .export import export_policy
 from .judge import judge
 from .record import record_rollouts, require_nothing_else, rollouts_file
 from .recorded_run import RecordedRun, default_selector
-from .session import (
-    find_checkpoint,
-    load_checkpoint,
-    open_session,
-    output_folder,
-    require_fitting,
-    with_shipped_profile,
-)
+from .session import open_session
 from .viewers import show, viewer_cfgs
 
 

@@ -15,7 +15,7 @@ from ..reference.against_mocap import require_long_enough, with_mocap
 from ..reference.first_frame import read_mask
 from ..reference.interpolators import INTERPOLATORS, make_interpolator
 from ..reference.pipeline import Preparation, Stopwatch, prepare, prepare_clip
-from ..reference.reference import Reference, require_place
+from ..reference.reference import Reference, is_reference, require_place
 from ..reference.segmenters import SegmenterChoice
 from ..reference.st_lpips import wheel_weights
 from ..reference.trimming import parse_part
@@ -108,7 +108,7 @@ def require_clips(paths: list[Path], fps: float | None) -> None:
     for path in paths:
         if not path.exists():
             raise InputError(f"No such video: {path}. Give a video file, or a folder of numbered pictures.")
-        if (path / "reference.json").is_file():
+        if is_reference(path):
             raise InputError(f"{path} is prepared already: give it to train.py --reference.")
         if fps is not None and not path.is_dir():
             raise InputError(f"--fps {fps:g}: {path} is no folder of pictures, a video has a rate of its own.")

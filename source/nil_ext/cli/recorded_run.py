@@ -22,7 +22,7 @@ from ..tasks.embedded import load_reference
 from ..tasks.walk.register import IMITATION, TASK
 from .common import resolve_cfgs
 from .lift import LiftWatch
-from .session import run_metadata
+from .run_folders import run_metadata
 
 ENV_SETTINGS = (
     ("decimation",),

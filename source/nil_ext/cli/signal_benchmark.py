@@ -16,6 +16,7 @@ from ..perception.encoders import ENCODERS, require_encoder
 from ..perception.masks import change_weight, composite, fit_frames, iou, shaped, soft_iou
 from ..perception.similarity import VideoSimilarity
 from ..reference import Reference
+from ..reference.reference import is_reference
 from ..tasks.embedded import ASSETS, describe, embedded_reference, load_reference
 from .common import parse_args, resolve_cfgs, simulation
 from .signal_variants import ITSELF, SHIFTS, ahead, motion_variants, video_variants
@@ -143,7 +144,7 @@ def _other_robots(task: str, robot: str, rate: float, size: int, device: str, co
     """Embedded references of other robots."""
     videos = {}
     for folder in sorted((ASSETS / "references").iterdir()):
-        if folder.name == task or not (folder / "reference.json").is_file():
+        if folder.name == task or not is_reference(folder):
             continue
         other = Reference.load(folder)
         name = other.meta.get("robot", folder.name)

@@ -26,9 +26,10 @@ from ..perception.encoders import ENCODERS, make_encoder
 from ..perception.similarity import VideoSimilarity
 from ..tasks.embedded import embedded_reference
 from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
+from .checkpoints import find_checkpoint, load_checkpoint
 from .common import parse_args, resolve_cfgs
 from .controls import Policy, random_actions
-from .session import Session, find_checkpoint, load_checkpoint, open_session
+from .session import Session, open_session
 
 _STRIDES = (2, 4)
 """Reward strides to try [control steps]."""

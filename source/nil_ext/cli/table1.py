@@ -15,7 +15,7 @@ from ..rl.imitation import load_trajectories
 from ..tasks.walk.register import BASELINES
 from .common import parse_args, resolve_cfgs
 from .grid import SHOWN, Cell, CellError, Grid, add_grid_args, run_grid, text, titles, values, video_alone, write_table
-from .session import log_root
+from .run_folders import log_root
 
 METHODS = {
     "NIL": ("bro", ()),

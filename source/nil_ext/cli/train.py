@@ -27,21 +27,14 @@ from ..rl.imitation import Trajectories, load_trajectories
 from ..rl.runners import OffPolicyRunner
 from ..rl.runners.off_policy_runner import BEST_FILE
 from ..tasks.embedded import describe, load_reference
+from .checkpoints import find_checkpoint, load_checkpoint, require_fitting
 from .common import is_baseline, parse_args, resolve_cfgs, run_main
 from .judge import judge
 from .lift import LiftWatch
 from .own_robot import record_robot
 from .recorded_run import warn_of_another_reference
-from .session import (
-    LIBRARY,
-    Session,
-    find_checkpoint,
-    load_checkpoint,
-    open_session,
-    rank,
-    require_fitting,
-    run_folder,
-)
+from .run_folders import LIBRARY, run_folder
+from .session import Session, open_session, rank
 
 if TYPE_CHECKING:
     from ..tasks.imitation_env_cfg import ImitationEnvCfg

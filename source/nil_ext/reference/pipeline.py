@@ -23,7 +23,7 @@ from nil_ext.reference.cache import build_folder, cache_root
 from nil_ext.reference.interpolators import make_interpolator
 from nil_ext.reference.measurements import measure
 from nil_ext.reference.pictures import find_pictures, read_pictures
-from nil_ext.reference.reference import Reference, load_kept
+from nil_ext.reference.reference import Reference, is_reference, load_kept
 from nil_ext.reference.segmenters import SegmenterChoice, segment
 from nil_ext.reference.video import constant_rate, decode_video
 
@@ -150,7 +150,7 @@ def prepare(
         settings: how; the paper's way if None.
     """
     path, settings = Path(path).expanduser(), settings or Preparation()
-    if (path / "reference.json").is_file():
+    if is_reference(path):
         return _load_folder(path, start_mask, robot)
     if not path.exists():
         raise InputError(f"No such reference: {path}. Give a video file or a prepared reference folder.")

@@ -202,13 +202,18 @@ def load_kept(folder: Path) -> Reference | None:
         return None
 
 
+def is_reference(folder: str | Path) -> bool:
+    """Whether a folder holds a reference, whole or not; a clip, and what is not there, is none."""
+    return Path(folder, _MANIFEST).is_file()
+
+
 def require_place(folder: Path) -> None:
     """See that a reference can be written: nothing stands there, or an empty folder, or an older reference.
 
     Raises:
         InputError: When something else does, or nothing can be written there.
     """
-    if folder.exists() and not (folder / _MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not is_reference(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"'{folder}' exists and is no reference: name another folder.")
     require_writable(folder.absolute().parent)  # it is built beside its place
 
@@ -251,7 +256,7 @@ def _pixels(differences: np.ndarray) -> np.ndarray:
 def _read_manifest(folder: Path) -> dict:
     """The parsed ``reference.json`` of a known schema."""
     path = folder / _MANIFEST
-    if not path.is_file():
+    if not is_reference(folder):
         raise InputError(f"{folder} is no reference folder ({_MANIFEST} is missing): give a folder that was prepared.")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -17,6 +17,7 @@ from ..lift.lifted_reference import with_motion
 from ..lift.search import Report
 from ..reference import Reference, prepare
 from ..reference.pipeline import Preparation
+from ..reference.reference import is_reference
 from ..reference.segmenters import SegmenterChoice
 from ..reference.verdict import summary, times_of
 
@@ -74,7 +75,7 @@ def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None, devic
     """
     embedded = embedded_reference(cfg.task)
     if cfg.path:
-        if not Path(cfg.path, "reference.json").is_file():
+        if not is_reference(cfg.path):
             require_view(embedded, view_of(cfg))  # before minutes are spent on a clip, which is aligned to it
         how = Preparation(device=device, segmenter=SegmenterChoice(device=device))
         reference = prepare(cfg.path, embedded.masks[0], task=cfg.task, robot=cfg.robot, settings=how)
