@@ -22,6 +22,8 @@ from nil_ext.cli import ablation, benchmark, grid, table1
 from nil_ext.cli.common import parse_args, resolve_cfgs, run_main
 from nil_ext.evaluation import METRICS, Evaluation
 from nil_ext.evaluation.results import JSON_FILE
+from nil_ext.reference import Reference
+from nil_ext.reference.verdict import REFUSE
 from nil_ext.rl.runners.checkpoint import write_checkpoint
 
 TASK = "NIL-A1-Walk"
@@ -64,13 +66,12 @@ output.mkdir()
 """
 
 GENERATE = """
-import pathlib, sys
+import pathlib, shutil, sys
 arguments = dict(zip(sys.argv[1:], sys.argv[2:]))
 pathlib.Path("drawn.txt").open("a").write(" ".join(sys.argv[1:]) + chr(10))
-output = pathlib.Path(arguments["--output"])
-output.mkdir(exist_ok=True)
 bad = "linear" in sys.argv
-(output / "reference.json").write_text('{"quality": {"verdict": "do not use"}}' if bad else "{}")
+made = pathlib.Path(__file__).parent / ("refused" if bad else "usable")
+shutil.copytree(made, arguments["--output"], dirs_exist_ok=True)
 sys.exit(3 if bad else 0)
 """
 
@@ -91,6 +92,9 @@ def table(tmp_path: Path, monkeypatch):
     for name, text in stand_ins.items():
         (scripts / name).write_text(text)
     write_checkpoint({"iter": 3, "seconds": 1.0}, scripts / "model_3.pt")
+    white, empty = np.full((2, 4, 4, 3), 255, np.uint8), np.zeros((2, 4, 4), bool)
+    for name, quality in (("usable", {}), ("refused", {"quality": {"verdict": REFUSE, "findings": []}})):
+        Reference(white, empty, 25.0, quality).save(scripts / name)
     for seeds in (1, 2):
         values = {
             who: [{m: np.full(4, number) for m in METRICS}]

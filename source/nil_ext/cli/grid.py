@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..evaluation import METRICS, Evaluation
 from ..evaluation.results import JSON_FILE
 from ..files import require_writable, whole_file
+from ..reference.reference import load_kept
 from ..reference.verdict import REFUSE
 from ..rl.runners.checkpoint import last_checkpoint, read_checkpoint
 from ..rl.runners.off_policy_runner import WITHIN_WARM_UP
@@ -206,9 +207,10 @@ class Grid:
     def _draw(self, cell: Cell) -> None:
         """Make a cell's own reference, where it has one and none that may be used is there yet."""
         folder = self._drawn(cell)
-        file = folder / "reference.json"
-        quality = json.loads(file.read_text(encoding="utf-8")).get("quality", {}) if file.is_file() else None
-        if cell.drawn and (quality is None or quality.get("verdict") == REFUSE):
+        if not cell.drawn:
+            return
+        kept = load_kept(folder)
+        if kept is None or kept.meta.get("quality", {}).get("verdict") == REFUSE:
             self.call("generate.py", cell, folder.parent, "--output", str(folder), *cell.drawn)
 
     def _budget(self, cell: Cell) -> tuple[int, float]:
