@@ -316,7 +316,7 @@ def test_bfloat16_products_leave_everything_else_in_float32():
         # bfloat16 has 8 bits: relative errors of about 2^-8 in each of four layers
         torch.testing.assert_close(rough[name], value, rtol=0.05, atol=0.02, msg=name)
     assert not torch.equal(rough["critic"], exact["critic"])
-    assert {weight.dtype for weight in alg.learner.weights} == {torch.float32}
+    assert {weight.dtype for weight in alg.weights} == {torch.float32}
     with pytest.raises(InputError, match="float32 or bfloat16"):
         make_bro(matmul_precision="float16")
 
@@ -332,7 +332,7 @@ def updates_side_by_side(alg: BRO, reference: BRO, count: int, dtype: torch.dtyp
         mine, theirs = alg.learner.step(batch, noise), reference.learner.step(batch, noise)
         for name, value in theirs.items():
             torch.testing.assert_close(mine[name], value, rtol=bound, atol=bound, msg=f"{name}, update {update}")
-    for weight, other in zip(alg.learner.weights, reference.learner.weights, strict=True):
+    for weight, other in zip(alg.weights, reference.weights, strict=True):
         torch.testing.assert_close(weight, other, rtol=bound, atol=bound)
 
 

@@ -142,6 +142,16 @@ class BRO:
         self._actions: torch.Tensor | None = None
         self._rollout_starts = True
 
+    @property
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """Everything that learns, by name."""
+        return self.learner.modules
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """All parameters of :attr:`modules`."""
+        return [parameter for module in self.modules.values() for parameter in module.parameters()]
+
     @staticmethod
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> BRO:
         """Build models, replay and algorithm from the runner's settings."""
