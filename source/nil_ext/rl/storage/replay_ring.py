@@ -274,7 +274,7 @@ class ReplayRing:
             False, and nothing is taken over, where it comes from a ring of another size, precision or other reward
             streams.
         """
-        if {"precision": "float32", **state["size"]} != self._size():  # rings had no other type before they named it
+        if state["size"] != self._size():
             return False
         self._allocate()
         self.reward_weights = state["stream_weights"].to(self.device)
