@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 import threading
 import time
@@ -235,3 +236,22 @@ def test_a_broken_network_stops_the_run_is_named_and_is_not_saved(train_cfg, age
         trained.learn(100)
     assert last_checkpoint(tmp_path).name == "model_7.pt"
     assert not read_checkpoint(tmp_path / "diagnostic.pt")["tensors"][f"{name}.network.0.weight"].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("agent", "name", "value", "words"),
+    [
+        ("AMP", "discriminator_learning_rate", -1e-4, "0 or more"),
+        ("AMP", "discriminator_updates", -1.0, "0 or more"),
+        ("GAIfO", "gradient_penalty", float("nan"), "0 or more"),
+        ("GAIfO", "reward_bound", 0.0, "a number above 0"),  # what rewards are divided by
+        ("BCO", "inverse_learning_rate", -1e-3, "0 or more"),
+        ("BCO", "exploration_std", -0.1, "0 or more"),
+        ("BCO", "exploration_scale", [0.5], "two numbers, each 0 or more"),
+        ("BCO", "exploration_scale", [0.0, -1.0], "two numbers, each 0 or more"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(train_cfg, agent, name, value, words):
+    message = f"agent.algorithm.{name} is {value}; write {words}."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        runner(train_cfg, agent, **{name: value})

@@ -14,7 +14,8 @@ import torch
 from tensordict import TensorDict
 
 from nil_ext.errors import InputError
-from nil_ext.rl.algorithms import BRO, bro
+from nil_ext.rl.algorithms import BRO
+from nil_ext.rl.algorithms.allowed_settings import ALLOWED
 from nil_ext.rl.algorithms.bro_learner import Batch
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.runners import OffPolicyRunner
@@ -248,9 +249,10 @@ def test_settings_out_of_range_are_refused_by_name(point_mass, train_cfg, name, 
 
 
 def test_every_setting_with_a_range_is_one_of_the_agents():
-    cfg = pytest.importorskip("nil_ext.rl.cfg")
-    names = {name for *_, names in bro._ALLOWED for name in names}
-    assert names <= {field.name for field in fields(cfg.BroAlgorithmCfg)}
+    cfg = pytest.importorskip("nil_ext.tasks.walk.baseline_cfg")
+    names = {name for *_, names in ALLOWED for name in names}
+    kinds = (cfg.BroAlgorithmCfg, cfg.AmpAlgorithmCfg, cfg.GaifoAlgorithmCfg, cfg.BcoAlgorithmCfg)
+    assert names <= {field.name for kind in kinds for field in fields(kind)}
 
 
 @pytest.mark.parametrize("settings", [{"warmup_transitions": 125}, {"n_step": 32}])
