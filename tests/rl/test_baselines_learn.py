@@ -247,6 +247,7 @@ def test_a_broken_network_stops_the_run_is_named_and_is_not_saved(train_cfg, age
         ("GAIfO", "reward_bound", 0.0, "a number above 0"),  # what rewards are divided by
         ("BCO", "inverse_learning_rate", -1e-3, "0 or more"),
         ("BCO", "exploration_std", -0.1, "0 or more"),
+        ("BCO", "exploration_scale", 0.5, "two numbers, each 0 or more"),
         ("BCO", "exploration_scale", [0.5], "two numbers, each 0 or more"),
         ("BCO", "exploration_scale", [0.0, -1.0], "two numbers, each 0 or more"),
     ],

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nil_ext.errors import InputError
 
 ALLOWED = (
@@ -23,7 +25,7 @@ ALLOWED = (
     ),
     (
         "two numbers, each 0 or more",
-        lambda value: len(value) == 2 and all(number >= 0 for number in value),
+        lambda value: isinstance(value, Sequence) and len(value) == 2 and all(number >= 0 for number in value),
         ("exploration_scale",),
     ),
 )
