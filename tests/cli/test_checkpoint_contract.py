@@ -98,14 +98,20 @@ def test_everything_that_a_policy_depends_on_is_compared_when_it_is_loaded():
                 load({name: value for name, value in FULL.items() if name != key})
 
 
-def imitation(encoder: str = "efficientnet", digest: str = "a" * 64, **settings) -> dict:
+def imitation(encoder: str = "efficientnet", digest: str = "a" * 64, reward: str = "imitation", **settings) -> dict:
     """What a run with these settings learns from."""
     manifest = {"name": encoder, "runtime": "onnx", "reason": "a reason"}
     cfg = ReferenceCommandCfg(robot="H1", task=TASK, **settings)
     similarity = SimpleNamespace(encoder=SimpleNamespace(manifest=lambda: manifest))
     return learns_from(
-        "imitation", SimpleNamespace(source_digest=digest, cfg=cfg, similarity=similarity, masks=torch.zeros(1, 64, 64))
+        reward, SimpleNamespace(source_digest=digest, cfg=cfg, similarity=similarity, masks=torch.zeros(1, 64, 64))
     )
+
+
+def test_how_fast_the_reference_goes_by_changes_what_tracking_earns_too():
+    for reward, differs in (("imitation", True), ("tracking", True), ("task", False)):
+        slow, fast = (imitation(reward=reward, frame_per_step=each) for each in (False, True))
+        assert (slow != fast) == differs, reward
 
 
 def going_on(then: dict, path: Path) -> OffPolicyRunner:

@@ -112,6 +112,22 @@ def test_rewards_are_the_newest_discriminators_and_a_fall_earns_nothing(monkeypa
     torch.testing.assert_close(drawn.rewards, torch.tensor([4.0 + 3.5, 0.0, 3.0]))
 
 
+def test_without_a_discount_all_but_falls_are_still_seen():
+    """gamma = 0 makes every discount 0, which is how a fall shows otherwise."""
+    seven = torch.full((4, 1), 7.0)
+    expert = ExpertTransitions(seven, seven, torch.ones(1))
+    alg = make(AMP, gamma=0.0, n_step=1, expert=expert, batch_size=64)
+    state, falls = torch.zeros(NUM_ENVS, 1), torch.tensor([False, True, False])
+    alg.replay.observe({"policy": torch.zeros(NUM_ENVS, 2), "state": state})
+    after = {"policy": torch.zeros(NUM_ENVS, 2), "state": torch.tensor([[1.0], [9.0], [1.0]])}
+    alg.replay.push(torch.zeros(NUM_ENVS, 1), torch.zeros(NUM_ENVS, 1), falls, falls & False, after, after)
+    linear(alg, (0.0, 0.0))  # a logit of 0 is worth 3/4
+    first, every = torch.zeros(NUM_ENVS, dtype=torch.long), torch.arange(NUM_ENVS)
+    assert alg.replay.gather(first, every, 1, alg.gamma, alg.relabel).rewards.tolist() == [0.75, 0.0, 0.75]
+    _, policy, _ = alg._draw_for_discriminator()
+    assert policy.max() < 5.0  # where what follows a fall is clipped
+
+
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_rounding_does_not_tell_the_expert_from_the_policy(precision):
     """The policy makes the expert's transitions; those that the replay gives back are the expert's to the last bit."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import shutil
 import threading
 import time
@@ -16,10 +17,10 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
-from nil_ext.errors import InputError
+from nil_ext.errors import InputError, NonFiniteError
 from nil_ext.rl.imitation import ExpertTransitions
 from nil_ext.rl.runners import OffPolicyRunner
-from nil_ext.rl.runners.checkpoint import read_checkpoint
+from nil_ext.rl.runners.checkpoint import last_checkpoint, read_checkpoint
 
 GOAL, STEP, TIME_OUT = 0.5, 0.4, 20
 
@@ -215,3 +216,43 @@ def test_trajectories_of_another_robot_are_refused(train_cfg):
     other = ExpertTransitions(expert.states[:, :1], expert.next_states[:, :1], expert.known[:1])
     with pytest.raises(InputError, match="have 1 columns, the environment's state 2"):
         runner(train_cfg, "AMP", expert=other).learn(1)
+
+
+@pytest.mark.parametrize("agent", ["AMP", "GAIfO", "BCO"])
+def test_a_broken_network_stops_the_run_is_named_and_is_not_saved(train_cfg, agent, tmp_path):
+    """Before what learns from it is broken too: a checkpoint that holds it could not be gone on from."""
+    trained = runner(train_cfg | {"save_interval": 1}, agent, tmp_path)
+    update, updates = trained.alg.update, iter(range(1, 1000))
+
+    def diverge():
+        report = update()
+        if next(updates) == 8 * 5:  # the last step of iteration 8, which is saved
+            next(trained.alg.network.network.parameters()).data[0, 0] = float("nan")
+        return report
+
+    trained.alg.update = diverge
+    name = "inverse" if agent == "BCO" else "discriminator"
+    with pytest.raises(NonFiniteError, match=rf"1 of \d+ weights, the first in {name}\.network\..*, in iteration 9;"):
+        trained.learn(100)
+    assert last_checkpoint(tmp_path).name == "model_7.pt"
+    assert not read_checkpoint(tmp_path / "diagnostic.pt")["tensors"][f"{name}.network.0.weight"].isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("agent", "name", "value", "words"),
+    [
+        ("AMP", "discriminator_learning_rate", -1e-4, "0 or more"),
+        ("AMP", "discriminator_updates", -1.0, "0 or more"),
+        ("GAIfO", "gradient_penalty", float("nan"), "0 or more"),
+        ("GAIfO", "reward_bound", 0.0, "a number above 0"),  # what rewards are divided by
+        ("BCO", "inverse_learning_rate", -1e-3, "0 or more"),
+        ("BCO", "exploration_std", -0.1, "0 or more"),
+        ("BCO", "exploration_scale", 0.5, "two numbers, each 0 or more"),
+        ("BCO", "exploration_scale", [0.5], "two numbers, each 0 or more"),
+        ("BCO", "exploration_scale", [0.0, -1.0], "two numbers, each 0 or more"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(train_cfg, agent, name, value, words):
+    message = f"agent.algorithm.{name} is {value}; write {words}."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        runner(train_cfg, agent, **{name: value})

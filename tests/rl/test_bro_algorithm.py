@@ -14,7 +14,8 @@ import torch
 from tensordict import TensorDict
 
 from nil_ext.errors import InputError
-from nil_ext.rl.algorithms import BRO, bro
+from nil_ext.rl.algorithms import BRO
+from nil_ext.rl.algorithms.allowed_settings import ALLOWED
 from nil_ext.rl.algorithms.bro_learner import Batch
 from nil_ext.rl.models import BroActor, BroCritic
 from nil_ext.rl.runners import OffPolicyRunner
@@ -248,9 +249,10 @@ def test_settings_out_of_range_are_refused_by_name(point_mass, train_cfg, name, 
 
 
 def test_every_setting_with_a_range_is_one_of_the_agents():
-    cfg = pytest.importorskip("nil_ext.rl.cfg")
-    names = {name for *_, names in bro._ALLOWED for name in names}
-    assert names <= {field.name for field in fields(cfg.BroAlgorithmCfg)}
+    cfg = pytest.importorskip("nil_ext.tasks.walk.baseline_cfg")
+    names = {name for *_, names in ALLOWED for name in names}
+    kinds = (cfg.BroAlgorithmCfg, cfg.AmpAlgorithmCfg, cfg.GaifoAlgorithmCfg, cfg.BcoAlgorithmCfg)
+    assert names <= {field.name for kind in kinds for field in fields(kind)}
 
 
 @pytest.mark.parametrize("settings", [{"warmup_transitions": 125}, {"n_step": 32}])
@@ -316,7 +318,7 @@ def test_bfloat16_products_leave_everything_else_in_float32():
         # bfloat16 has 8 bits: relative errors of about 2^-8 in each of four layers
         torch.testing.assert_close(rough[name], value, rtol=0.05, atol=0.02, msg=name)
     assert not torch.equal(rough["critic"], exact["critic"])
-    assert {weight.dtype for weight in alg.learner.weights} == {torch.float32}
+    assert {weight.dtype for weight in alg.weights} == {torch.float32}
     with pytest.raises(InputError, match="float32 or bfloat16"):
         make_bro(matmul_precision="float16")
 
@@ -332,7 +334,7 @@ def updates_side_by_side(alg: BRO, reference: BRO, count: int, dtype: torch.dtyp
         mine, theirs = alg.learner.step(batch, noise), reference.learner.step(batch, noise)
         for name, value in theirs.items():
             torch.testing.assert_close(mine[name], value, rtol=bound, atol=bound, msg=f"{name}, update {update}")
-    for weight, other in zip(alg.learner.weights, reference.learner.weights, strict=True):
+    for weight, other in zip(alg.weights, reference.weights, strict=True):
         torch.testing.assert_close(weight, other, rtol=bound, atol=bound)
 
 

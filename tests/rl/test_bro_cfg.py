@@ -15,7 +15,10 @@ from nil_ext.rl.runners import OffPolicyRunner
 
 def test_nothing_but_the_settings_imports_isaac_lab():
     code = (
-        "import sys, nil_ext.rl.runners, nil_ext.rl.algorithms, nil_ext.rl.models, nil_ext.rl.storage;"
+        "import importlib, pkgutil, sys, nil_ext.rl\n"
+        "names = [module.name for module in pkgutil.walk_packages(nil_ext.rl.__path__, 'nil_ext.rl.')]\n"
+        "names.remove('nil_ext.rl.cfg')\n"
+        "[importlib.import_module(name) for name in names]\n"
         "sys.exit(any(name.split('.')[0].startswith(('isaaclab', 'omni', 'pxr')) for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

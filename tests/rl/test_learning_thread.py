@@ -53,15 +53,6 @@ def test_updates_run_in_another_thread_with_half_of_the_threads_each(point_mass,
     assert seen == {("update", "learning_0", 1), ("step", "MainThread", 1)}
 
 
-def test_what_is_drawn_may_learn_at_once(point_mass, beside_cfg, monkeypatch):
-    """As the networks of the baselines do, although the environment is stepped without gradients."""
-    runner, seen = make(point_mass, beside_cfg), set()
-    begin = runner.alg.begin_update
-    monkeypatch.setattr(runner.alg, "begin_update", lambda: seen.add(torch.is_grad_enabled()) or begin())
-    runner.learn(2)
-    assert seen == {True}
-
-
 @pytest.mark.parametrize("slow", ["environment", "update"])
 def test_timing_changes_nothing(point_mass, beside_cfg, monkeypatch, tensors, slow):
     """Bit for bit the same as a loop in one thread that does one after the other: draw, learn, step, store."""

@@ -215,6 +215,17 @@ def test_a_replay_of_another_moment_is_used_and_said_so(point_mass, train_cfg, t
         assert f"replay.pt was saved {told}" in output if told else "[INFO]" not in output
 
 
+def test_a_damaged_replay_does_not_keep_a_good_checkpoint_from_going_on(point_mass, train_cfg, tmp_path, capsys):
+    OffPolicyRunner(point_mass, copy.deepcopy(train_cfg), log_dir=str(tmp_path)).learn(5)
+    replay = tmp_path / "replay.pt"
+    replay.write_bytes(replay.read_bytes()[:1000])  # a copy that was cut off
+    resumed = OffPolicyRunner(point_mass, train_cfg)
+    resumed.load(str(tmp_path / "model_5.pt"))
+    resumed.learn(1)
+    assert len(resumed.alg.replay) == 80
+    assert f"{replay} is damaged: updates wait until it has been refilled" in capsys.readouterr().out
+
+
 def test_a_run_with_another_reward_leaves_the_replay_behind(point_mass, train_cfg, tmp_path, capsys):
     runner = OffPolicyRunner(point_mass, train_cfg, log_dir=str(tmp_path))
     runner.learn(20)

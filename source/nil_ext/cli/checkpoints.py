@@ -40,7 +40,6 @@ _COMPARISON = (
     "film_every",
     "mask_score",
     "camera_follows",
-    "frame_per_step",
 )
 """Settings of the reference that change the values of the imitation streams."""
 
@@ -67,7 +66,7 @@ def learns_from(reward: str, reference: ReferenceCommand) -> dict:
     """
     about = {"reward": reward}
     if reward != TASK:
-        about["reference"] = reference.source_digest[:12]
+        about |= {"reference": reference.source_digest[:12], "frame_per_step": reference.cfg.frame_per_step}
     if reward == IMITATION:
         encoder = reference.similarity.encoder.manifest()
         about |= {f"encoder {key}": value for key, value in encoder.items() if key not in _ENCODERS_OWN}

@@ -18,59 +18,14 @@ from tensordict import TensorDict
 from nil_ext.errors import InputError
 from nil_ext.rl.distributed import world_size
 from nil_ext.rl.models import BroActor, BroCritic
-from nil_ext.rl.modules import PolicyAverage
 from nil_ext.rl.storage import ReplayRing, Transitions
 
+from .allowed_settings import require_allowed
 from .bro_learner import Batch, BroLearner
+from .policy_checkpoint import POLICY_ONLY
 
 _MOST_AT_ONCE = 64
 """Updates whose batches are drawn together: one look-up instead of many, without taking much memory."""
-
-_ALLOWED = (
-    ("1 or more", lambda value: value >= 1, ("n_step", "batch_size", "replay_size")),
-    ("a number from 0 to 1", lambda value: 0 <= value <= 1, ("gamma", "tau", "optimistic_share")),
-    ("a number above 0", lambda value: value > 0, ("init_alpha",)),
-    (
-        "0 or more",
-        lambda value: value >= 0,
-        (
-            *("reuse", "warmup_transitions", "warmup_range", "final_obs_fraction", "reset_catch_up", "kl_target"),
-            *("learning_rate", "weight_decay", "alpha_learning_rate", "optimism_learning_rate", "std_multiplier"),
-        ),
-    ),
-)
-"""What settings may be: in words, as a test, and which."""
-
-POLICY_ONLY = "policy_only"
-"""Key of a checkpoint that holds nothing but the policy, to be played; see :func:`policy_alone`."""
-
-_KEPT = ("version", "iter", "infos", "spaces", "transitions", "gradient_steps", "seconds")
-"""What such a checkpoint still says about the training."""
-
-
-def policy_alone(checkpoint: dict) -> dict:
-    """Return the part of a checkpoint of BRO that acts: the actor, with the averaged weights where there are some.
-
-    Raises:
-        InputError: When there is no such actor in it.
-    """
-    if "actor_state_dict" not in checkpoint or "spaces" not in checkpoint:
-        raise InputError("The checkpoint holds no policy of BRO: only those can be shipped.")
-    actor = PolicyAverage.in_place_of(checkpoint["actor_state_dict"], checkpoint.get("average_state_dict", {}))
-    kept = {key: checkpoint[key] for key in _KEPT if key in checkpoint}
-    return {**kept, POLICY_ONLY: True, "actor_state_dict": actor}
-
-
-def _require_allowed(settings: dict) -> None:
-    """Refuse settings that no update can work with.
-
-    Raises:
-        InputError: For the first of them.
-    """
-    for words, allowed, names in _ALLOWED:
-        for name in names:
-            if name in settings and not allowed(settings[name]):
-                raise InputError(f"agent.algorithm.{name} is {settings[name]}; write {words}.")
 
 
 class BRO:
@@ -142,11 +97,21 @@ class BRO:
         self._actions: torch.Tensor | None = None
         self._rollout_starts = True
 
+    @property
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """Everything that learns, by name."""
+        return self.learner.modules
+
+    @property
+    def weights(self) -> list[torch.Tensor]:
+        """All parameters of :attr:`modules`."""
+        return [parameter for module in self.modules.values() for parameter in module.parameters()]
+
     @staticmethod
     def construct_algorithm(obs: TensorDict, env: VecEnv, cfg: dict, device: str) -> BRO:
         """Build models, replay and algorithm from the runner's settings."""
         algorithm_class, settings = resolve_class(cfg["algorithm"])
-        _require_allowed(settings)
+        require_allowed(settings)
         actor_class, actor_cfg = resolve_class(cfg["actor"])
         critic_class, critic_cfg = resolve_class(cfg["critic"])
         with contextlib.redirect_stdout(io.StringIO()):  # it prints the groups, which params/agent.yaml holds as well

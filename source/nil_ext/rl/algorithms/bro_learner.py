@@ -139,11 +139,6 @@ class BroLearner:
         }
         return modules | ({"average": self.average} if self.average else {})
 
-    @property
-    def weights(self) -> list[torch.Tensor]:
-        """All parameters of networks and duals."""
-        return [parameter for module in self.modules.values() for parameter in module.parameters()]
-
     @torch.no_grad()
     def explore(self, latent: torch.Tensor) -> torch.Tensor:
         """Return actions (E, A) to explore with, for normalised observations (E, D) of all environments.

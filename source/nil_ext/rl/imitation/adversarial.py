@@ -135,7 +135,7 @@ class AdversarialImitation(ExpertBRO, ABC):
 
     def _draw_for_discriminator(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return features (B, 2 S) of the expert's and of the policy's transitions, and points (B, 1) between them."""
-        drawn = self.replay.sample(self.batch_size, 1, self.gamma)
+        drawn = self.replay.sample(self.batch_size, gamma=1.0)
         # draws that ended in a fall give their places to others, so that the shape stays and nothing waits for it
         whole = (drawn.discounts > 0.0).float() + 1e-9
         rows = torch.multinomial(whole, len(whole), replacement=True)

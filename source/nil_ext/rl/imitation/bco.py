@@ -81,7 +81,7 @@ class BCO(ExpertBRO):
         self._credit -= count
         self.gradient_steps += count
         size = self.batch_size
-        drawn = [(self.replay.sample(size, 1, self.gamma), *self.expert.sample(size)) for _ in range(count)]
+        drawn = [(self.replay.sample(size, gamma=1.0), *self.expert.sample(size)) for _ in range(count)]
         return partial(self._learn_from, drawn)
 
     def train_mode(self) -> None:

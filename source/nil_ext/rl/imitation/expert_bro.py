@@ -61,6 +61,11 @@ class ExpertBRO(BRO, ABC):
         self.expert = None if expert is None else expert.to(self.device)
         self._optimizer = torch.optim.Adam(self.network.network.parameters(), network_learning_rate, fused=True)
 
+    @property
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """Everything that learns, by name."""
+        return super().modules | {self.network_name: self.network}
+
     def act(self, obs: TensorDict) -> torch.Tensor:
         """Return actions (E, A), and let the network's normaliser see the states."""
         self.network.normalizer.update(obs[STATE_GROUP])

@@ -50,9 +50,7 @@ class LearningThread:
             What the step returned, and a function that waits for the updates and returns what they report. It must be
             called before anything else of the algorithm is.
         """
-        with torch.enable_grad():  # environments step without: a baseline's networks learn here
-            prepared = algorithm.begin_update()
-        self._learning = self._executor.submit(prepared)
+        self._learning = self._executor.submit(algorithm.begin_update())
         return step(), self._learning.result
 
     def finish(self) -> None:

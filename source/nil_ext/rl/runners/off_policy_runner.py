@@ -288,7 +288,7 @@ class OffPolicyRunner(OnPolicyRunner):
             Whether any process was asked to stop.
         """
         if self.cfg.get("check_for_nan", True):
-            broken = ~all_finite([*streams.values(), *self.alg.learner.weights])
+            broken = ~all_finite([*streams.values(), *self.alg.weights])
         else:
             broken = torch.zeros((), dtype=torch.bool, device=self.device)
         stopped = stop.signal is not None
@@ -301,7 +301,7 @@ class OffPolicyRunner(OnPolicyRunner):
 
     def _refuse(self, streams: dict[str, torch.Tensor]) -> None:
         """Name what is not finite, write it to a file and raise."""
-        fault, tensors = diagnose(self.alg.learner.modules, streams, self.infos, self.reward_terms)
+        fault, tensors = diagnose(self.alg.modules, streams, self.infos, self.reward_terms)
         message = f"Not finite: {fault}, in iteration {self.current_learning_iteration + 1}; training was stopped."
         if self.logger.log_dir is not None and tensors:
             folder = Path(self.logger.log_dir)
@@ -349,12 +349,12 @@ class OffPolicyRunner(OnPolicyRunner):
         mean_return = self.logger.mean_return
         if self.logger.writer is not None and mean_return is not None and mean_return > self.best_return:
             self.best_return = mean_return
-            if all_finite(self.alg.learner.weights):
+            if all_finite(self.alg.weights):
                 self.save(str(Path(self.logger.log_dir) / BEST_FILE))
 
     def _save_to_log_dir(self) -> None:
         """Write the checkpoint and the replay; broken weights never replace good ones."""
-        if self.logger.log_dir is None or not all_finite(self.alg.learner.weights):
+        if self.logger.log_dir is None or not all_finite(self.alg.weights):
             return
         folder = Path(self.logger.log_dir)
         if self.logger.writer is not None:  # the first process

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nil_ext.errors import InputError
 from nil_ext.rl.storage import ReplayRing
 
 from .checkpoint import read_checkpoint, write_checkpoint
@@ -62,7 +63,10 @@ class ReplayFile:
         file = folder / self.name
         if not file.is_file():
             return f"No replay beside {folder}'s checkpoint", None
-        saved = read_checkpoint(file, "cpu")  # a GPU may not hold it twice
+        try:
+            saved = read_checkpoint(file, "cpu")  # a GPU may not hold it twice
+        except InputError:  # the checkpoint beside it can be gone on from all the same
+            return f"{file} is damaged", None
         if "stream_weights" not in saved:
             return f"{file} was saved by a version that did not keep what its rewards count", None
         # streams of weight 0 in the newest step are stored as 0

@@ -42,7 +42,8 @@ class Transitions:
 _PRECISIONS = {"float32": torch.float32, "float16": torch.float16}
 
 Relabel = Callable[[Transitions], torch.Tensor]
-"""Rewards (B,) of B transitions of one step. After a termination ``next_obs`` is already the next episode's."""
+"""Rewards (B,) of B transitions of one step, undiscounted: after a termination, where ``discounts`` are 0 and else 1,
+``next_obs`` is already the next episode's."""
 
 
 class ReplayRing:
@@ -221,7 +222,7 @@ class ReplayRing:
         if relabel is None:
             rewards = rows["rewards"][window] @ self.reward_weights
         else:
-            single = self.gather((step[:, None] + offsets).flatten(), env.repeat_interleave(n_step), 1, gamma)
+            single = self.gather((step[:, None] + offsets).flatten(), env.repeat_interleave(n_step), gamma=1.0)
             rewards = relabel(single).view_as(window)
         self.final_obs_lost = lost.float().mean()
         return Transitions(
@@ -260,11 +261,11 @@ class ReplayRing:
         return {
             "size": self._size(),
             "count": self.count,
-            "num_truncated": self._num_truncated,
+            "num_truncated": host(self._num_truncated),
             "stream_weights": host(self.reward_weights),  # updates may draw before the next step tells them
             "obs": {group: host(storage[: self._filled]) for group, storage in self._obs.items()},
             "steps": {name: host(storage[: self._filled]) for name, storage in self._steps.items()},
-            "final_obs": self._final_obs,
+            "final_obs": {group: host(storage) for group, storage in self._final_obs.items()},
         }
 
     def load_state_dict(self, state: dict) -> bool:
@@ -274,7 +275,7 @@ class ReplayRing:
             False, and nothing is taken over, where it comes from a ring of another size, precision or other reward
             streams.
         """
-        if {"precision": "float32", **state["size"]} != self._size():  # rings had no other type before they named it
+        if state["size"] != self._size():
             return False
         self._allocate()
         self.reward_weights = state["stream_weights"].to(self.device)
