@@ -60,6 +60,9 @@ is_current() { [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$
 # Whether the environment in folder $1 holds the distribution $2.
 holds() { compgen -G "$1/lib/python3.12/site-packages/$2-*.dist-info" >/dev/null; }
 
+# Whether an installer has put anything into .venv, or taken anything away, since the stamp was written.
+has_changed() { [ -n "$(find "$venv/lib/python3.12/site-packages" -maxdepth 1 -newer "$stamp" 2>/dev/null)" ]; }
+
 # Prints the interpreter behind $1 if that is Python 3.12: never an environment's, which may be about to be replaced.
 # pyenv's shims are found but refuse to run unless their version is selected, so only a real start counts.
 real_python312() {
@@ -148,6 +151,7 @@ install_packages() {
     say "installing the pinned packages (half a minute when cached, else several gigabytes to fetch)"
     # From the repository's root, where uv reads tool.uv.
     (cd "$repo" && "$uv" pip install "${options[@]}" -e '.[dev,viewers]' &&
+        write_stamp "$(cat "$stamp")" && # what is newer than the stamp is of a pass that has not ended
         # sam2's build imports torch, which is there only now.
         "$uv" pip install "${options[@]}" -e '.[sam2]') ||
         die "the installation did not finish (see above): check network and disk space, then run this again."
@@ -155,7 +159,7 @@ install_packages() {
 
 # Brings .venv to what the stamp asks for, one caller at a time; where $again is true, also if it asks for nothing.
 set_up() {
-    local hash="" home="" before start=$SECONDS
+    local hash="" home="" before begun=unfinished start=$SECONDS
     $again || ! is_current || return 0
     if command -v flock >/dev/null && { exec 9>"$venv.lock"; } 2>/dev/null && ! flock -n 9; then
         say "waiting for another isaaclab.sh that is setting up $venv"
@@ -170,15 +174,19 @@ set_up() {
         real_python312 "$venv/bin/python" >/dev/null ||
             die "$venv is not Python 3.12 and not from this script: move it away, then run this again."
         ! $again && holds "$venv" isaaclab && holds "$venv" nil_ext && exec 9>&- && return
+        begun=theirs
+    elif [ "$hash" = theirs ] && [ "$home" = "$repo" ] && real_python312 "$venv/bin/python" >/dev/null; then
+        begun=theirs
     elif [ "$hash" = unfinished ] || [ "$home" != "$repo" ] || ! real_python312 "$venv/bin/python" >/dev/null; then
         [ -z "$hash" ] || say "$venv is unfinished, moved or broken: making it anew"
         make_venv
     fi
     # An interrupted installer can leave half a package that looks whole: only a full pass counts from here on.
+    # What a user made is gone on with all the same: it is not ours to empty.
     before="$(cat "$stamp" 2>/dev/null)" || true
-    write_stamp "unfinished $repo"
-    # One that gives up, without a network, leaves what was there: that is not made anew for it.
-    (install_packages) || { write_stamp "$before"; exit 1; }
+    write_stamp "$begun $repo"
+    # One that gives up before it changes anything, without a network, leaves what was there: that is not made anew for it.
+    (install_packages) || { has_changed || write_stamp "$before"; exit 1; }
     write_stamp "$(fingerprint) $repo"
     say "ready after $((SECONDS - start)) s"
     exec 9>&-

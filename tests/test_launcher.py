@@ -30,7 +30,10 @@ FAKE_UV = """#!/usr/bin/env bash
 echo "$*" >>"$UV_LOG"
 case "$1 $2" in
     "venv --quiet") "$REAL_PYTHON" -m venv --without-pip "${!#}" ;;
-    "pip install") sleep "${UV_SECONDS:-0}"; exit "${UV_EXIT:-0}" ;;
+    "pip install")
+        sleep "${UV_SECONDS:-0}"
+        [ -z "${UV_MAKES:-}" ] || mkdir -p "$UV_MAKES"
+        [[ "$*" != *"${UV_FAILS:-}"* ]] || exit "${UV_EXIT:-0}" ;;
     *) exit 1 ;;
 esac
 """
@@ -217,6 +220,23 @@ def test_asked_for_it_installs_again_into_the_same_environment(installer: Checko
     assert installer.stamp == stamp
 
 
+@pytest.mark.parametrize("at", ["[dev,viewers]", "[sam2]"])
+def test_an_installation_that_ends_half_way_does_not_count_as_whole(installer: Checkout, at: str):
+    """As on a full disk: half a package looks whole. A pass that has ended, before one that gives up, is none."""
+    installer.run("-i")
+    kept = installer.venv / "added-by-the-user"
+    kept.touch()
+    stamp = installer.stamp
+    added = installer.venv / "lib" / "python3.12" / "site-packages" / "added-1.0.dist-info"
+    assert installer.run("-i", UV_MAKES=str(added), UV_FAILS=at, UV_EXIT="2").returncode == 1
+    half = at == "[dev,viewers]"
+    assert (installer.stamp == stamp) != half
+    installer.take_uv_calls()
+    assert installer.run("-i").returncode == 0
+    assert installer.take_uv_calls() == [*(["venv --quiet"] if half else []), *INSTALLATION]
+    assert kept.exists() != half
+
+
 def test_changed_pins_are_installed_into_the_same_environment(installer: Checkout):
     installer.run("-i")
     kept = installer.venv / "added-by-the-user"
@@ -280,6 +300,27 @@ def test_environment_made_by_hand_is_kept(installer: Checkout):
     installer.run("-t", UV_EXIT="2")
     installer.run("-t")
     assert installer.take_uv_calls() == [INSTALLATION[0], *INSTALLATION]
+
+
+def test_environment_made_by_hand_is_never_emptied(installer: Checkout):
+    """Neither after an installation that was killed nor after one that ended half-way."""
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", installer.venv], check=True)
+    kept = installer.venv / "added-by-the-user"
+    kept.touch()
+    process = installer.start("-i", UV_SECONDS="30")
+    while "pip install" not in installer.take_uv_calls():
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    added = installer.venv / "lib" / "python3.12" / "site-packages" / "added-1.0.dist-info"
+    assert installer.run("-i", UV_MAKES=str(added), UV_EXIT="2").returncode == 1
+    installer.take_uv_calls()
+    assert installer.run("-t").returncode == 1  # nobody has installed pytest
+    assert installer.take_uv_calls() == INSTALLATION
+    assert kept.exists()
+    installer.run("-t")
+    assert installer.take_uv_calls() == []
 
 
 def test_environment_of_another_python_is_refused_and_kept(installer: Checkout):

@@ -68,6 +68,21 @@ def test_a_driver_that_pytorch_cannot_use_is_told(tmp_path: Path, monkeypatch: p
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda:2", "--device cuda:2: PyTorch finds 2 here, the last is cuda:1."),
+        ("gpu", "--device gpu: give cpu, cuda or cuda:N."),
+        ("cuda0", "--device cuda0: give cpu"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(device: str, message: str):
+    with pytest.raises(InputError, match=message):
+        with_machine_settings(["--task", "T", "--device", device])
 
 
 @pytest.mark.usefixtures("cuda")

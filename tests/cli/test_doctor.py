@@ -17,9 +17,11 @@ from types import SimpleNamespace
 
 import gymnasium as gym
 import pytest
+import torch
 
 from nil_ext.cli import doctor
-from nil_ext.cli.checks import models, simulation
+from nil_ext.cli.checks import Line, hardware, models, simulation
+from nil_ext.cli.checks.hardware import check_hardware
 from nil_ext.cli.checks.models import check_hub, check_robot
 from nil_ext.cli.checks.packages import check_packages
 from nil_ext.cli.checks.simulation import Findings, check_task, frame_line, memory_line
@@ -149,6 +151,35 @@ def test_a_process_that_converted_the_model_is_not_compared_with(monkeypatch: py
     monkeypatch.setattr(simulation, "_look", look)
     _, line = check_task(TASK, [])
     assert line.finding.startswith("10.00 MiB an environment, 1.00 GiB for the rest")
+
+
+# -- hardware
+
+
+def test_a_driver_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As after an update of the driver without a restart; train.py sends whoever sees it here."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    def line() -> Line:
+        return {line.subject: line for line in check_hardware()}["GPU"]
+
+    assert line().finding == "no NVIDIA GPU or driver: the 'cpu' profile runs"
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho 'Failed to initialize NVML: Driver/library version mismatch'\nexit 18\n")
+    smi.chmod(0o755)
+    assert line().level == "warning"
+    assert line().finding.startswith("nvidia-smi fails (Failed to initialize NVML: Driver/library version mismatch)")
+
+
+def test_engines_are_those_of_any_gpu(monkeypatch: pytest.MonkeyPatch):
+    capabilities = [(9, 0), (8, 9)]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=0: capabilities[device])
+    monkeypatch.setattr(hardware, "installed", lambda package: True)
+    assert "not renderer=ovrtx" not in hardware._engines(cuda=True).finding
+    capabilities[1] = (9, 0)
+    assert "not renderer=ovrtx (no RT cores)" in hardware._engines(cuda=True).finding
 
 
 # -- packages, hub, robots

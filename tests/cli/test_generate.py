@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from nil_ext.cli import generate
+from nil_ext.errors import InputError
 from nil_ext.reference import Reference
 from nil_ext.reference.video import decode_video, write_video
 from nil_ext.tasks.embedded import embedded_reference
@@ -91,6 +93,22 @@ def test_an_output_that_cannot_be_written_is_refused_early(refuse, shared, tmp_p
         assert "Cannot write to '/proc' (" in refuse(generate.run, "--task", TASK, *options, "--output", "/proc/none")
     file = ("--generator", "file", "--clips", "clip.mp4", "--output", "/proc/none")
     assert "Cannot write to '/proc/none' (" in refuse(generate.run, "--task", TASK, *file)
+
+
+def test_a_trajectory_may_lie_in_the_home(tmp_path: Path, monkeypatch):
+    """A shell leaves the ~ in --mocap=~/walk.npz alone."""
+
+    def launch(*_):
+        raise InputError("far enough.")
+
+    np.savez(tmp_path / "walk.npz", q_knee_angle_l=np.zeros(500))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nil_ext.cli.mocap_film.simulation", launch)
+    arguments = ["--task", TASK, "--device", "cpu", "--generator", "mocap", "--mocap=~/walk.npz"]
+    monkeypatch.setattr(sys, "argv", ["generate.py", *arguments])
+    with pytest.raises(InputError, match="far enough"):
+        generate.run(arguments)
 
 
 # -- as a process

@@ -278,6 +278,8 @@ def test_table1_takes_trajectories_by_path(table, tmp_path, shared):
     ("arguments", "message"),
     [
         (("ablation", "--seeds", "1;2"), "--seeds 1;2: give whole numbers separated by commas"),
+        (("ablation", "--seeds", "1,2,1"), "--seeds 1,2,1: a seed is named twice"),
+        (("table1", "--seed", 3), "--seed 3: a table has a run a seed, name them with --seeds."),
         (("ablation", "--episodes", 0), "--episodes 0 leaves nothing to do"),
         (("ablation", "--max_minutes", 0), "--max_minutes 0 leaves nothing to do"),
         (("ablation", "--rows", "everything"), "--rows: no row 'everything' among all, no regularisation"),

@@ -113,6 +113,19 @@ def test_a_gpu_without_rt_cores_is_named(settle, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("workstation")
+def test_the_gpu_that_is_asked_for_is_looked_at(settle, monkeypatch: pytest.MonkeyPatch):
+    """A machine with a GPU to draw with, cuda:0, and one to compute with."""
+    gpus = {"cuda:0": (8, 9), "cuda:1": (9, 0)}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=0: gpus[str(device)])
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device=0: f"the GPU {device}")
+    for device in ("cuda:0", "cpu"):  # on the CPU only the physics runs
+        settle("presets=paper", "renderer=ovrtx", "--device", device)
+    with pytest.raises(InputError, match="a GPU with RT cores, and the GPU cuda:1 has none"):
+        settle("presets=paper", "renderer=ovrtx", "--device", "cuda:1")
+
+
+@pytest.mark.usefixtures("workstation")
 @pytest.mark.parametrize(
     ("missing", "arguments", "message"),
     [

@@ -23,6 +23,7 @@ import torch
 from rsl_rl.env import VecEnv
 from tensordict import TensorDict
 
+from nil_ext.cli import replay_mujoco
 from nil_ext.cli.replay_mujoco import ExportedPolicy, MujocoRobot, Observer, replay, run
 from nil_ext.errors import InputError
 from nil_ext.reference.video import decode_video
@@ -252,6 +253,24 @@ def test_the_script_films_without_isaac_lab(exported, tmp_path):
     dark = (frames[0] < 60).all(axis=-1)
     assert dark[100:400, 180:300].mean() > 0.1
     assert dark[:, :60].mean() < 0.05
+
+
+def test_a_video_that_cannot_be_written_is_refused_before_the_replay(exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(replay_mujoco, "replay", None)
+    with pytest.raises(InputError, match="Cannot write to '/proc/none'"):
+        run(["--policy", str(exported), "--video", "/proc/none/mujoco.mp4"])
+    with pytest.raises(InputError, match="is not written with --no_video: leave one of both out"):
+        run(["--policy", str(exported), "--video", str(tmp_path / "mujoco.mp4"), "--no_video"])
+
+
+def test_ctrl_c_is_one_line(exported, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(replay_mujoco, "replay", interrupted)
+    monkeypatch.setattr(sys, "argv", ["replay_mujoco.py", "--policy", str(exported), "--no_video"])
+    assert replay_mujoco.main() == 130
+    assert capsys.readouterr().err == "\nstopped\n"
 
 
 def test_files_that_cannot_be_replayed_are_refused(exported, contract, tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ from tensordict import TensorDict
 
 from isaaclab_tasks.utils import resolve_task_config
 
-from nil_ext.cli import checkpoints, ship, train
+from nil_ext.cli import checkpoints, evaluate, ship, train
 from nil_ext.cli.checkpoints import require_fitting, with_shipped_profile
 from nil_ext.cli.common import run_main
+from nil_ext.cli.recorded_run import RecordedRun
 from nil_ext.evaluation import Evaluation
 from nil_ext.evaluation.metrics import METRICS
 from nil_ext.rl.algorithms import BRO
@@ -125,13 +127,33 @@ def test_a_machine_with_cuda_plays_what_has_come_with_a_task_in_its_own_profile(
     assert "was trained in the 'cpu' profile" in capsys.readouterr().out
     added = with_shipped_profile(["--task=NIL-H1-Walk", "presets=ovphysx", "--viz", "viser"])
     assert added == ["--task=NIL-H1-Walk", "--viz", "viser", "presets=cpu,ovphysx"]
-    for chosen in (["--checkpoint", "latest"], ["presets=paper"]):
+    others = (
+        ["--checkpoint", "latest"],
+        ["--reward", "task"],
+        ["--agent=amp"],
+        ["--agent", "rsl_rl"],
+    )  # runs of one's own
+    for chosen in (*others, ["--compare", "bro"], ["presets=paper"]):
         assert with_shipped_profile(["--task", "NIL-A1-Walk", *chosen]) == ["--task", "NIL-A1-Walk", *chosen]
     with monkeypatch.context() as bare:
         bare.setattr(checkpoints, "ASSETS", tmp_path)  # nothing has come with it
         assert with_shipped_profile(["--task", "NIL-A1-Walk"]) == ["--task", "NIL-A1-Walk"]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert with_shipped_profile(["--task", "NIL-A1-Walk"]) == ["--task", "NIL-A1-Walk"]
+
+
+def test_a_policy_that_has_come_with_a_task_is_judged_by_the_reference_that_it_learned_from(refuse, tmp_path: Path):
+    folder = tmp_path / "policies" / TASK
+    shutil.copytree(ship.ASSETS / "policies" / TASK, folder)
+    metadata = RecordedRun.of(folder / "policy.pt", TASK).metadata
+    assert metadata == {"reference": embedded_reference(TASK).digest, "reward": "imitation"}
+    arguments = ("--device", "cpu", "presets=cpu", "--checkpoint", folder / "policy.pt")
+    assert f"was trained for {TASK}, not NIL-H1-Walk" in refuse(evaluate.run, "--task", "NIL-H1-Walk", *arguments)
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(metadata["reference"], "ab" * 32))
+    line = refuse(evaluate.run, "--task", TASK, *arguments)
+    assert "is no longer what run" in line and "not abababababab" in line
+    assert f"Give '--reference {ship.ASSETS / 'references' / TASK}' to take it as it is now" in line
 
 
 SHIPPED = sorted(path.name for path in (ship.ASSETS / "policies").iterdir())

@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from nil_ext.cli import benchmark, signal_fast
+from nil_ext.cli.signal_benchmark import _similarity
 from nil_ext.cli.signal_fast import KINDS, MODES, Recording, compare_modes, interpolate
+from nil_ext.perception.similarity import KINDS as KINDS_OF_SIMILARITY
 from nil_ext.tasks.mdp.commands_cfg import ReferenceCommandCfg
 
 
@@ -56,3 +61,21 @@ def test_the_exact_way_agrees_with_itself(encoder, tiny_timesformer, tmp_path, m
     assert float(rows["every 4 steps, held"][3]) > 0.0
     if encoder == "efficientnet":
         assert rows["torch instead of ONNX Runtime"][1:] == rows["exact"][1:]
+
+
+def test_signal_compares_as_training_would(tmp_path, monkeypatch):
+    monkeypatch.setenv("NIL_CACHE_DIR", str(tmp_path))
+    (frames, masks) = recording()[1]
+    rollouts = {"itself": (frames, masks), "backwards": (frames.flip(0), masks.flip(0))}
+    scores = {}
+    for kind in KINDS_OF_SIMILARITY:
+        cfg = SimpleNamespace(commands=SimpleNamespace(reference=ReferenceCommandCfg(similarity=kind)))
+        scores[kind] = _similarity(cfg, "efficientnet", False, (frames, masks), rollouts)
+    assert scores["cosine"]["itself"] == pytest.approx(1.0, abs=1e-4) and scores["cosine"]["backwards"] < 1.0
+    assert scores["l2"]["itself"] == pytest.approx(0.0, abs=1e-2) and scores["l2"]["backwards"] < -0.1
+
+
+def test_fast_counts_its_environments_itself(refuse, monkeypatch):
+    monkeypatch.setattr(signal_fast, "open_session", None)
+    line = refuse(benchmark.run, "fast", "--task", "NIL-A1-Walk", "--num_envs", 4)
+    assert line == "--num_envs 4: here --copies says how many, of each kind of rollout."

@@ -8,11 +8,13 @@ from __future__ import annotations
 import copy
 import threading
 import time
+from functools import partial
 from itertools import pairwise
 
 import pytest
 import torch
 
+from nil_ext.rl.algorithms import bro
 from nil_ext.rl.runners import OffPolicyRunner, learning_thread
 from nil_ext.rl.runners.checkpoint import read_checkpoint
 
@@ -115,6 +117,25 @@ def test_after_a_reset_everything_is_caught_up_before_the_next_step(point_mass, 
     runner.learn(16)
     jumps = [b - a for a, b in pairwise(at_step)]
     assert [jump for jump in jumps if jump > 1] == [201]  # one beside the step, the others after it
+
+
+def test_whoever_steps_by_hand_is_told_of_the_updates_that_did_not_fit(point_mass, beside_cfg, monkeypatch):
+    """As the throughput benchmark does: with many environments a step earns more updates than are drawn at once."""
+    cfg = copy.deepcopy(beside_cfg)
+    cfg["algorithm"]["reuse"] *= 3
+    alg = make(point_mass, cfg).alg
+    monkeypatch.setattr(bro, "_MOST_AT_ONCE", 1)
+    alg.train_mode()
+    obs, updates = point_mass.get_observations(), []
+    with learning_thread.LearningThread() as thread, torch.no_grad():
+        for _ in range(30):
+            actions = alg.act(obs)
+            (obs, rewards, dones, extras), rest = thread.beside(partial(point_mass.step, actions), alg)
+            for learn in rest:
+                learn()
+            alg.process_env_step(obs, rewards, dones, extras)
+            updates.append(alg.gradient_steps)
+    assert updates[-1] - updates[-2] == 3
 
 
 def test_an_environment_that_fails_saves_the_weights(point_mass, beside_cfg, tmp_path, monkeypatch, tensors):

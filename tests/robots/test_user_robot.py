@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -330,6 +331,38 @@ def test_a_robot_file_makes_a_task_that_a_run_folder_remembers(arguments, tmp_pa
         assert arguments(*again).task == "NIL-Go2-Walk"
     with pytest.raises(InputError, match="makes NIL-Go2-Walk; leave --task out"):
         arguments("--robot", GO2, "--task", "NIL-H1-Walk")
+    del gym.registry["NIL-Go2-Walk"]
+
+
+def test_runs_of_another_reward_remember_the_robot_too(arguments, tmp_path: Path):
+    import gymnasium as gym
+
+    from nil_ext.cli.own_robot import record_robot
+
+    arguments("--robot", GO2)
+    run = tmp_path / "logs/nil_ext/nil_go2_walk_task/2026-01-01_00-00-00"
+    run.mkdir(parents=True)
+    record_robot("NIL-Go2-Walk", run)
+    del gym.registry["NIL-Go2-Walk"]
+    assert arguments("--task", "NIL-Go2-Walk", "--reward", "task").task == "NIL-Go2-Walk"
+    del gym.registry["NIL-Go2-Walk"]
+
+
+def test_commands_to_go_on_with_name_the_robot_s_file(arguments, tmp_path: Path, monkeypatch, capsys):
+    """Nothing else knows the task until a run has remembered it; and folders may have spaces."""
+    import gymnasium as gym
+
+    from nil_ext.cli import generate_videos
+
+    args = arguments("--robot", GO2)
+    monkeypatch.setattr(sys, "argv", ["scripts/generate.py"])
+    monkeypatch.setattr(generate_videos, "judge_clips", lambda *_: Path("my clips/best"))
+    generate_videos._print_web_steps(args.task, Path("e 0"))
+    generate_videos._judge(args, [], None, "Go2", tmp_path, None, None)
+    said = [shlex.split(line) for line in capsys.readouterr().out.splitlines() if "scripts/" in line]
+    assert said[0][:5] == ["scripts/generate.py", "--robot", str(GO2), "--generator", "file"]
+    assert said[0][-1] == "e 0/first_frame_mask.png"
+    assert said[1][2:] == ["scripts/train.py", "--robot", str(GO2), "--reference", "my clips/best"]
     del gym.registry["NIL-Go2-Walk"]
 
 

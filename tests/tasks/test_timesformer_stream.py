@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+import gymnasium as gym
 import huggingface_hub.constants
 import pytest
 import torch
@@ -17,6 +18,7 @@ from nil_ext.cli import session
 from nil_ext.errors import InputError
 from nil_ext.tasks import mdp
 from nil_ext.tasks.embedded import embedded_reference
+from nil_ext.tasks.walk.register import IMITATION, REWARDS
 
 TASK = "NIL-H1-Walk"
 SIZE = 224
@@ -101,7 +103,8 @@ def test_between_filmed_steps_the_streams_are_held(env, play, monkeypatch):
     assert filmed[5:] == list(range(counter + 11, counter + 15))
 
 
-def test_paper_profile_without_weights_says_what_to_do_before_a_simulator_starts(tmp_path, monkeypatch):
+@pytest.mark.parametrize("reward", REWARDS)
+def test_paper_profile_without_weights_says_what_to_do_before_a_simulator_starts(tmp_path, monkeypatch, reward):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
 
@@ -109,9 +112,13 @@ def test_paper_profile_without_weights_says_what_to_do_before_a_simulator_starts
         raise AssertionError("the simulator was started")
 
     monkeypatch.setattr(session, "simulation", unreachable)
+    monkeypatch.setitem(gym.spec(TASK).kwargs, "reward", reward)
     env_cfg, agent_cfg = resolve_task_config(TASK, "bro_cfg_entry_point", overrides=["presets=paper"])
+    missing = r"cannot be downloaded .*: set env.commands.reference.encoder=efficientnet"
     with (
-        pytest.raises(InputError, match=r"cannot be downloaded .*: set env.commands.reference.encoder=efficientnet"),
+        pytest.raises(InputError, match=missing) as error,
         session.open_session(argparse.Namespace(task=TASK), env_cfg, agent_cfg, None),
     ):
         pass
+    # what films nothing learns nothing from it either
+    assert str(error.value).endswith("and the first remedy costs nothing else.") == (reward != IMITATION)

@@ -211,7 +211,10 @@ def with_shipped_profile(argv: list[str]) -> list[str]:
     printed: a default is never swapped silently.
     """
     task = value_of(argv, "--task")
-    if task is None or value_of(argv, "--checkpoint") or chosen_presets(argv) & set(PROFILES):
+    # as recorded_run.default_selector; a comparison judges none
+    others = value_of(argv, "--checkpoint") or value_of(argv, "--compare")
+    is_nil = value_of(argv, "--reward") in (None, IMITATION) and (value_of(argv, "--agent") or "bro").startswith("bro")
+    if task is None or others or not is_nil or chosen_presets(argv) & set(PROFILES):
         return argv
     if not torch.cuda.is_available() or shipped_policy(task) is None:
         return argv

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import dataclasses
 import pkgutil
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -212,14 +213,16 @@ def with_machine_settings(argv: list[str]) -> list[str]:
     The choice is printed: a default is never swapped silently.
 
     Raises:
-        InputError: When a CUDA device is asked for and there is none.
+        InputError: When a device is asked for that is not there.
     """
     device, cuda = value_of(argv, "--device"), torch.cuda.is_available()
     on_cpu = device is not None and device.startswith("cpu")
-    if (cuda and not on_cpu) or "--help" in argv or "-h" in argv:
+    if "--help" in argv or "-h" in argv:
         return argv
-    if device is not None and device.startswith("cuda"):
-        raise InputError(f"--device {device}: PyTorch finds no CUDA device here; leave it out to run on the CPU.")
+    if device is not None:
+        _require_device(device)
+    if cuda and not on_cpu:
+        return argv
     if device is None:
         argv = [*argv, "--device", "cpu"]
     if chosen_presets(argv) & set(PROFILES):
@@ -229,6 +232,17 @@ def with_machine_settings(argv: list[str]) -> list[str]:
     if not cuda and not on_cpu and shutil.which("nvidia-smi") is not None:
         print("[nil_ext] NVIDIA's driver is installed, but PyTorch cannot use it: scripts/doctor.py says more.")
     return with_cpu_profile(argv)
+
+
+def _require_device(device: str) -> None:
+    if not re.fullmatch(r"(cpu|cuda)(:\d+)?", device):
+        raise InputError(f"--device {device}: give cpu, cuda or cuda:N.")
+    if device.startswith("cpu"):
+        return
+    if not torch.cuda.is_available():
+        raise InputError(f"--device {device}: PyTorch finds no CUDA device here; leave it out to run on the CPU.")
+    if int(device.partition(":")[2] or 0) >= (count := torch.cuda.device_count()):
+        raise InputError(f"--device {device}: PyTorch finds {count} here, the last is cuda:{count - 1}.")
 
 
 def with_cpu_profile(argv: list[str]) -> list[str]:

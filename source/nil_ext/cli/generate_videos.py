@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import pkgutil
 import re
+import shlex
 import sys
 import time
 from datetime import datetime
@@ -24,6 +25,7 @@ from ..reference.pipeline import Preparation
 from ..reference.reference import Reference
 from ..tasks.embedded import embedded_reference
 from .common import simulation
+from .own_robot import task_option
 from .prepare_video import mocap_film, preparation, require_clips, require_loadable
 
 WEB_SIZES = ((1280, 720), (720, 1280))
@@ -115,12 +117,12 @@ def _film_first_frame(args: argparse.Namespace, env_cfg, masks, sizes) -> FirstF
 
 def _print_web_steps(task: str, output: Path) -> None:
     """What to do with the first frame."""
-    script = sys.argv[0]
+    options = ("--generator", "file", "--clips", "a.mp4", "b.mp4", "--first_frame_mask")
+    command = [sys.argv[0], *task_option(task), *options, str(output / "first_frame_mask.png")]
     print(
         "[nil_ext] Next, in an image-to-video service of your choice: give it this picture as the first frame and\n"
         "  this prompt; 5 s, the picture's own aspect ratio, no camera motion, no sound. Draw several; then\n"
-        f"  {script} --task {task} --generator file --clips a.mp4 b.mp4 --first_frame_mask "
-        f"{output / 'first_frame_mask.png'}\n"
+        f"  {shlex.join(command)}\n"
         "  prepares and ranks them and says how to train."
     )
 
@@ -167,5 +169,5 @@ def _judge(
         InputError: When none can be used.
     """
     best = judge_clips(clips, start_mask, args.task, robot, output, settings, film)
-    script = sys.argv[0].replace("generate.py", "train.py")
-    print(f"[nil_ext] Best: {best}\n[nil_ext] Train: {script} --task {args.task} --reference {best}")
+    train = [sys.argv[0].replace("generate.py", "train.py"), *task_option(args.task), "--reference", str(best)]
+    print(f"[nil_ext] Best: {best}\n[nil_ext] Train: {shlex.join(train)}")

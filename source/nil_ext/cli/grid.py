@@ -98,6 +98,10 @@ class Grid:
             self.seeds = [int(seed) for seed in args.seeds.split(",")]
         except ValueError:
             raise InputError(f"--seeds {args.seeds}: give whole numbers separated by commas, as 1,2,3.") from None
+        if len(set(self.seeds)) < len(self.seeds):
+            raise InputError(f"--seeds {args.seeds}: a seed is named twice, which would be one run.")
+        if args.seed is not None:
+            raise InputError(f"--seed {args.seed}: a table has a run a seed, name them with --seeds.")
         for name in ("episodes", "max_iterations", "max_minutes"):
             value = getattr(args, name)
             if value is not None and value <= 0:

@@ -43,9 +43,9 @@ def require_runnable(env_cfg, args: argparse.Namespace) -> None:
     kit, ovrtx = _kit_choices(found, args.livestream), _ovrtx_choices(found, viewers)
     _require_one_runtime(found, kit, ovrtx)
     if kit:
-        _require_rtx(kit, "isaacsim", "uv pip install -e '.[isaacsim]'", traces=found.has_kit_camera)
+        _require_rtx(kit, "isaacsim", "uv pip install -e '.[isaacsim]'", found.has_kit_camera, args.device)
     if ovrtx:
-        _require_rtx(ovrtx, "ovrtx", "uv pip install 'isaaclab[ovrtx]==3.0.*'", traces=True)
+        _require_rtx(ovrtx, "ovrtx", "uv pip install 'isaaclab[ovrtx]==3.0.*'", True, args.device)
     for viewer in viewers:
         _require_viewer(viewer, filmed=getattr(args, "video", False))
 
@@ -55,7 +55,7 @@ def installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def has_rt_cores(device: int = 0) -> bool:
+def has_rt_cores(device: int | str) -> bool:
     """Whether a CUDA device can trace rays in hardware, which both RTX renderers need."""
     return torch.cuda.get_device_capability(device) in RT_CORES
 
@@ -93,17 +93,18 @@ def _require_one_runtime(found: Scan, kit: dict[str, str], ovrtx: dict[str, str]
         )
 
 
-def _require_rtx(choices: dict[str, str], package: str, install: str, traces: bool) -> None:
-    """Refuse what needs NVIDIA's package and GPU where either is missing."""
+def _require_rtx(choices: dict[str, str], package: str, install: str, traces: bool, device: str) -> None:
+    """Refuse what needs NVIDIA's package and GPU where either is missing; with ``--device cpu`` the first GPU draws."""
     instead = f"or choose {_listed(choices.values())}"
     if not torch.cuda.is_available():
         raise InputError(
             f"{_needs(choices)} an NVIDIA RTX GPU, and PyTorch finds no CUDA device here: run it on a machine with "
             f"one, {instead}."
         )
-    if traces and not has_rt_cores():
+    gpu = device if device.startswith("cuda") else "cuda:0"
+    if traces and not has_rt_cores(gpu):
         raise InputError(
-            f"{_needs(choices)} a GPU with RT cores, and {torch.cuda.get_device_name()} has none: run it on an RTX "
+            f"{_needs(choices)} a GPU with RT cores, and {torch.cuda.get_device_name(gpu)} has none: run it on an RTX "
             f"GPU, {instead}."
         )
     if not installed(package):

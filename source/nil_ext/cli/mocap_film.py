@@ -34,6 +34,7 @@ def film_mocap(args: argparse.Namespace, env_cfg, size: int) -> None:
         InputError: When the trajectory is none of this robot's, or the folder cannot be written to.
     """
     robot = pkgutil.resolve_name(gym.spec(args.task).kwargs["robot_entry_point"])
+    args.mocap = args.mocap.expanduser()
     read_mocap(args.mocap, robot.name)  # what can be refused is refused before the simulator starts
     output = args.output or Path(f"{args.mocap.stem}_film")
     require_place(output)

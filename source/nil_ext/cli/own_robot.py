@@ -16,7 +16,7 @@ from ..files import whole_file
 from ..reference.cache import cache_root
 from ..robots.model import content_hash, model_file
 from ..robots.user import REGISTERED, RobotFile, dump_toml, load_robot_file
-from ..tasks.walk.register import register_walk
+from ..tasks.walk.register import REWARDS, register_walk
 
 RECORD = "robot.toml"
 """Copy of a robot file in a run folder, the model's path made absolute."""
@@ -64,6 +64,12 @@ def register_robot_file(file: RobotFile, path: Path) -> str:
     return task
 
 
+def task_option(task: str) -> list[str]:
+    """What names a task on a command line: its id, or the robot file without which no other process knows it."""
+    robot_file = gym.spec(task).kwargs.get("robot_file")
+    return ["--robot", robot_file] if robot_file else ["--task", task]
+
+
 def record_robot(task: str, folder: Path) -> None:
     """Keep the robot file of a task in a run folder; nothing for a robot that comes with the package."""
     facts = gym.spec(task).kwargs.get("robot_facts")
@@ -85,5 +91,7 @@ def _recorded(args: argparse.Namespace) -> Path | None:
     name = re.fullmatch("NIL-([A-Za-z][A-Za-z0-9]*)-Walk", args.task or "")
     if name is None or args.task in gym.registry:
         return None
-    records = log_root(f"nil_{name[1].lower()}_walk").glob(f"*/{RECORD}")
+    experiment = f"nil_{name[1].lower()}_walk"
+    experiments = (experiment, *(f"{experiment}_{reward}" for reward in REWARDS))  # see register_walk
+    records = [record for each in experiments for record in log_root(each).glob(f"*/{RECORD}")]
     return max(records, key=lambda file: file.parent.name, default=None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from isaaclab_rl.entrypoints.common import RUN_MANIFEST_FILENAME, RUN_MANIFEST_V
 from ..errors import InputError
 from ..evaluation.run_params import OPAQUE, read_params
 from ..reference import Reference
-from ..tasks.embedded import load_reference
+from ..tasks.embedded import load_reference, reference_folder
 from ..tasks.walk.register import IMITATION, TASK
 from .common import resolve_cfgs
 from .lift import LiftWatch
@@ -104,9 +105,9 @@ class RecordedRun:
         folder = checkpoint.parent
         try:
             file = folder / RUN_MANIFEST_FILENAME
-            manifest = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            manifest = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else _of_shipped(checkpoint)
             env, agent = read_params(folder)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"Run folder '{folder}' cannot be read ({reason}): choose another run.") from error
         if manifest and manifest.get("version") != RUN_MANIFEST_VERSION:
@@ -209,11 +210,23 @@ class RecordedRun:
             return reference
         digest = self.metadata.get("reference", reference.digest)
         if not given and digest != reference.digest:
+            as_it_is = shlex.quote(cfg.path or str(reference_folder(cfg.task)))
             raise InputError(
                 f"'{cfg.path or cfg.task + ' (embedded)'}' is no longer what run '{self.folder}' imitated (digest "
-                f"{reference.digest[:12]}, not {digest[:12]}): name the original, or another one, with --reference."
+                f"{reference.digest[:12]}, not {digest[:12]}): it was changed, or this version prepares or lifts it "
+                f"otherwise. Give '--reference {as_it_is}' to take it as it is now, or name the original."
             )
         return reference
+
+
+def _of_shipped(checkpoint: Path) -> dict:
+    """The run's manifest of a policy that comes with a task, from what lies beside it; empty for other checkpoints."""
+    file = checkpoint.with_name("manifest.json")
+    if checkpoint.name != "policy.pt" or not file.is_file():
+        return {}
+    about = json.loads(file.read_text(encoding="utf-8"))
+    metadata = {"reference": about["reference"], "reward": about["trained"].get("reward", IMITATION)}
+    return {"version": RUN_MANIFEST_VERSION, "task": about["task"], "metadata": metadata}
 
 
 def action_overrides(kind: str) -> list[str]:

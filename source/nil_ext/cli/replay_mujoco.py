@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..files import require_writable
 from ..reference.video import write_video
 from ..rl.policy_file import read_contract, unpack_table
 from ..robots.joint_names import match_names
@@ -262,7 +263,12 @@ def run(argv: list[str]) -> None:
     parser.add_argument("--video", type=Path, help="Video to write; default: mujoco.mp4 beside the policy.")
     parser.add_argument("--no_video", action="store_true", help="Write no video; needs no OpenGL.")
     args = parser.parse_args(argv)
+    if args.video and args.no_video:
+        raise InputError(f"--video '{args.video}' is not written with --no_video: leave one of both out.")
+    video = args.video or args.policy.with_name("mujoco.mp4")
     policy = ExportedPolicy(args.policy)
+    if not args.no_video:
+        require_writable(video.parent)
     contract = policy.contract
     print(f"[nil_ext] {contract['task']}: {contract['action']['kind']} control at {contract['control_rate']:g} Hz")
     numbers, pictures = replay(policy, film=not args.no_video)
@@ -272,7 +278,6 @@ def run(argv: list[str]) -> None:
         f"forward speed {numbers['forward_speed']:.3f} m/s"
     )
     if pictures:
-        video = args.video or args.policy.with_name("mujoco.mp4")
         write_video(video, np.stack(pictures), contract["control_rate"])
         print(f"[nil_ext] Video: {video}")
 
@@ -286,4 +291,7 @@ def main() -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
     return 0

@@ -28,6 +28,7 @@ from isaaclab_rl.rsl_rl import (
     handle_deprecated_rsl_rl_cfg,
 )
 
+from ..errors import InputError
 from ..memory import memory_for
 from ..perception.encoders import require_encoder
 from ..rl.imitation.states import state_names
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from ..rl.imitation import Trajectories
     from ..tasks.imitation_env_cfg import ImitationEnvCfg
-    from ..tasks.mdp import ReferenceCommand
+    from ..tasks.mdp import ReferenceCommand, ReferenceCommandCfg
 
 _FAST_MATH = {
     "cuda_matmul_allow_tf32": True,
@@ -82,7 +83,7 @@ def open_session(
     """
     from rsl_rl.utils import resolve_callable
 
-    require_encoder(env_cfg.commands.reference.encoder, env_cfg.commands.reference.encoder_weights)
+    _require_encoder(env_cfg.commands.reference)
     with simulation(env_cfg, args), contextlib.ExitStack() as cleanup:
         cleanup.enter_context(scoped_torch_backend_flags(**_FAST_MATH))
         apply_env_overrides(args, env_cfg)
@@ -114,6 +115,23 @@ def open_session(
             runner.save = functools.partial(runner.save, infos=runner.infos)
         runner.reward_terms = env.unwrapped.reward_manager.get_active_iterable_terms
         yield Session(env, runner, reference, gym.spec(args.task).kwargs["robot_entry_point"])
+
+
+def _require_encoder(cfg: ReferenceCommandCfg) -> None:
+    """Refuse an encoder without weights, and say where it is of no consequence that the weights are missing.
+
+    Raises:
+        InputError: When they cannot be had.
+    """
+    try:
+        require_encoder(cfg.encoder, cfg.encoder_weights)
+    except InputError as error:
+        if cfg.filmed:
+            raise
+        raise InputError(
+            f"{str(error).rstrip('.')}. With --reward task and tracking, and for baselines, no policy learns from the "
+            "encoder: it fills a column of the tables, and the first remedy costs nothing else."
+        ) from error
 
 
 def runner_settings(env: StreamVecEnv, agent_cfg: RslRlBaseRunnerCfg, trajectories: Trajectories | None = None) -> dict:

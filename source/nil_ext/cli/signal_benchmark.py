@@ -55,8 +55,8 @@ def run(argv: list[str]) -> None:
     rollouts |= _other_robots(args.task, cfg.robot, rate, size, args.device, count)
     streams = {"mask IoU": _overlap(video, rollouts, plain=True), "shaped": _overlap(video, rollouts, plain=False)}
     for name in encoders:
-        for centred in (False, True):
-            label = f"S_v {name}" + (", centred" if centred else "")
+        for centred in (False, True) if cfg.similarity == "cosine" else (False,):
+            label = f"S_v {name}" + (", centred" if centred else "") + (", l2" if cfg.similarity == "l2" else "")
             streams[label] = _similarity(env_cfg, name, centred, video, rollouts)
     apart = 1000.0 * cfg.clip_stride * cfg.film_every / rate
     print(f"\nReference: {describe(reference)}.")
@@ -182,6 +182,7 @@ def _similarity(env_cfg, encoder: str, centred: bool, reference: Video, rollouts
         clip_stride=cfg.clip_stride,
         every=cfg.film_every,
         centred=centred,
+        kind=cfg.similarity,
         starts=(0,),
         device=device,
     )

@@ -101,6 +101,8 @@ def run(argv: list[str]) -> None:
     args = parse_args(parser, argv)
     if args.copies < 1:
         raise InputError(f"--copies {args.copies} leaves nothing to film: give at least 1.")
+    if args.num_envs is not None:
+        raise InputError(f"--num_envs {args.num_envs}: here --copies says how many, of each kind of rollout.")
     env_cfg, agent_cfg = resolve_cfgs(args, args.agent)
     checkpoint = find_checkpoint(args.checkpoint, agent_cfg.experiment_name, args.task, args.agent)
     args.num_envs = len(KINDS) * args.copies

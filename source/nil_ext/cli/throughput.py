@@ -101,8 +101,9 @@ def _measure(session: Session, steps: int, repeats: int) -> dict[str, float]:
         nonlocal obs
         with torch.no_grad():
             action = algorithm.act(obs)
-            (obs, rewards, dones, extras), wait = thread.beside(lambda: env.step(action), algorithm)
-            wait()
+            (obs, rewards, dones, extras), rest = thread.beside(lambda: env.step(action), algorithm)
+            for learn in rest:
+                learn()
             algorithm.process_env_step(obs, rewards, dones, extras)
 
     def compose() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -34,10 +35,10 @@ def check_hardware() -> Iterator[Line]:
     )
     driver = _driver_version()
     cuda = torch.cuda.is_available()
-    if driver is None and not cuda:
-        yield Line("GPU", "warning", "no NVIDIA GPU or driver: the 'cpu' profile runs", "train on a machine with one")
+    if isinstance(driver, Line) and not cuda:
+        yield driver
     else:
-        yield from _gpu(driver, cuda)
+        yield from _gpu(None if isinstance(driver, Line) else driver, cuda)
     yield _engines(cuda)
     yield _viewers()
 
@@ -63,22 +64,27 @@ def _gpu(driver: str | None, cuda: bool) -> Iterator[Line]:
         yield Line("GPU", "problem", found, "use a GPU of capability 7.5 or newer") if old else Line("GPU", "ok", found)
 
 
-def _driver_version() -> str | None:
-    """Version of NVIDIA's driver, or None where there is none."""
+def _driver_version() -> str | Line:
+    """Version of NVIDIA's driver, or why there is none."""
     if shutil.which("nvidia-smi") is None:
-        return None
+        return Line("GPU", "warning", "no NVIDIA GPU or driver: the 'cpu' profile runs", "train on a machine with one")
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.split("\n")[0].strip() or None
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        said = (done.stdout + done.stderr).strip()  # it tells its errors on either
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(error)
+    first = next(iter(said.splitlines()), "it says nothing")
+    if re.fullmatch(r"\d+(\.\d+)*", first):
+        return first
+    finding = f"nvidia-smi fails ({first}): the 'cpu' profile runs"
+    return Line("GPU", "warning", finding, "where there is a GPU, restart the machine or install its driver anew")
 
 
 def _engines(cuda: bool) -> Line:
     """Which physics and renderers can be asked for."""
     lacks = [] if cuda else ["no CUDA device"]
-    lacks += [] if not cuda or has_rt_cores() else ["no RT cores"]
+    lacks += [] if not cuda or any(map(has_rt_cores, range(torch.cuda.device_count()))) else ["no RT cores"]
     missing = {
         "physics=isaacsim_physx, renderer=isaacsim_rtx, --viz kit": lacks
         + ([] if installed("isaacsim") else ["Isaac Sim is not installed"]),

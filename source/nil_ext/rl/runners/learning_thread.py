@@ -43,15 +43,18 @@ class LearningThread:
         self._executor.shutdown()
         torch.set_num_threads(self._threads)
 
-    def beside(self, step: Callable[[], _T], algorithm: BRO) -> tuple[_T, Callable[[], dict[str, torch.Tensor]]]:
+    def beside(
+        self, step: Callable[[], _T], algorithm: BRO
+    ) -> tuple[_T, tuple[Callable[[], dict[str, torch.Tensor]], ...]]:
         """Run a step of the environment, and beside it updates that earlier ones have earned.
 
         Returns:
-            What the step returned, and a function that waits for the updates and returns what they report. It must be
-            called before anything else of the algorithm is.
+            What the step returned, and what is left to do, in this order and before anything else of the algorithm is
+            called: to wait for the updates, and to run those that did not fit, as after a reset. Each returns what its
+            updates report.
         """
         self._learning = self._executor.submit(algorithm.begin_update())
-        return step(), self._learning.result
+        return step(), (self._learning.result, torch.enable_grad()(algorithm.update))  # environments step without
 
     def finish(self) -> None:
         """Wait for updates that may still run, as where a step or the wait for them was interrupted."""

@@ -259,10 +259,9 @@ class OffPolicyRunner(OnPolicyRunner):
         """
         if self._learning_thread is None:
             return self.env.step(actions), 0.0
-        stepped, wait = self._learning_thread.beside(lambda: self.env.step(actions), self.alg)
-        return stepped, self._learn(wait) + self._learn(self.alg.update)  # what did not fit, as after a reset
+        stepped, rest = self._learning_thread.beside(lambda: self.env.step(actions), self.alg)
+        return stepped, sum(map(self._learn, rest))
 
-    @torch.enable_grad()
     def _learn(self, update: Callable[[], dict[str, torch.Tensor]]) -> float:
         """Run updates, or wait for them, log what they report and return the time it took [s]."""
         begin = time.perf_counter()
