@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -201,8 +201,8 @@ def prepare_clip(
         watch: where the seconds of each step are counted.
     """
     settings, watch = settings or Preparation(), watch or Stopwatch()
-    with watch.of("interpolate"):  # without its weights no clip would come to its end
-        draw = make_interpolator(settings.interpolator, settings.rife_weights, settings.device)
+    # first, because without its weights no clip would come to its end
+    draw = make_interpolator(settings.interpolator, settings.rife_weights, settings.device)
     clip, view, changes = _chosen(path, _segmented(path, settings, watch), start_mask, settings, watch)
     numbers = clip.numbers | view.numbers
     report = numbers | verdict.judge(numbers, robot)
@@ -263,9 +263,14 @@ def _chosen(
     flipped = settings.flip == "yes"
     clip = plain.mirrored() if flipped else plain
     view = _view(path, clip, start_mask, settings, watch)
-    if settings.flip == "auto" and verdict.faces_left(view.numbers):
-        flipped, clip = True, plain.mirrored()
-        view = _view(path, clip, start_mask, settings, watch)
+    if settings.flip == "auto":
+        told = view.numbers
+        if part is not None:
+            with suppress(ClipError):  # the whole clip tells it better than a part, unless it cannot be aligned
+                told = _view(path, whole.checked(path, start_mask), start_mask, settings, watch).numbers
+        if verdict.faces_left(told):
+            flipped, clip = True, plain.mirrored()
+            view = _view(path, clip, start_mask, settings, watch)
     if settings.trim == "auto" and view.offered is not None:
         part = view.offered
         clip = plain.part(part).checked(path, start_mask)
