@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import cos, pi, sin
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pxr import Usd, UsdGeom, UsdPhysics
 
 from nil_ext.lift.export import in_order, loco_mujoco_layout, tracking_layout, write_layout
-from nil_ext.lift.skeleton import Skeleton
+from nil_ext.lift.skeleton import Skeleton, read_skeleton
+from nil_ext.robots.a1 import A1
 
 # a quarter turn of the hip about +y carries what hangs down (-z) backwards (-x)
 QUARTER = 0.5 * pi
@@ -95,3 +98,17 @@ def test_a_written_layout_loads_without_pickles(sticks: Skeleton, tmp_path: Path
     with np.load(tmp_path / "out.npz", allow_pickle=False) as file:
         assert file["body_quat_w"].shape == (11, 3, 4)
         assert file["joint_vel"].dtype == np.float32
+
+
+def test_only_what_is_seen_of_a_usd_counts(tmp_path: Path):
+    """Hulls that are hidden would widen the robot, and a mesh without faces ended in a traceback."""
+    stage = Usd.Stage.CreateNew(str(tmp_path / "rod.usda"))
+    UsdPhysics.RigidBodyAPI.Apply(stage.DefinePrim("/rod", "Xform"))
+    UsdGeom.Cube.Define(stage, "/rod/seen").GetSizeAttr().Set(0.2)
+    UsdGeom.Mesh.Define(stage, "/rod/empty")
+    UsdGeom.Scope.Define(stage, "/rod/hulls").MakeInvisible()
+    UsdGeom.Cube.Define(stage, "/rod/hulls/hull")
+    stage.Save()
+    model = replace(A1.model, package="", path=str(tmp_path / "rod.usda"))
+    rod = read_skeleton(replace(A1, model=model, feet=("rod",)), num_points=100)
+    assert rod.points.abs().max().item() == pytest.approx(0.1)  # the hull's are 1 m from the middle

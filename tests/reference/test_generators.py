@@ -307,7 +307,7 @@ def test_what_no_clip_can_help_is_not_held_against_the_clips(sketch, tmp_path, m
         return str(caught.value)
 
     with monkeypatch.context() as patched:  # found before anything is worked on
-        patched.setattr(pipeline, "prepare_clip", lambda *_: pytest.fail("a clip was prepared"))
+        patched.setattr(pipeline, "decode_video", lambda *_: pytest.fail("a clip was decoded"))
         (tmp_path / "file").touch()
         patched.setenv("NIL_CACHE_DIR", str(tmp_path / "file"))
         assert "Cannot make the cache folder" in refused()

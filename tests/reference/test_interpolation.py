@@ -90,6 +90,15 @@ def test_motion_is_linear_and_turns_on_the_sphere():
     np.testing.assert_allclose(turned, [0.0, np.pi / 8, np.pi / 2], atol=1e-12)
 
 
+def test_a_motion_of_one_frame_is_resampled():
+    """``generate.py --duration 0.005`` draws one."""
+    pose = np.array([[1.0, 2.0, 3.0, 0.0, np.sin(0.1), 0.0, np.cos(0.1)]])
+    motion = {"joint_names": np.array(["knee"]), "joint_pos": np.ones((1, 1)), "root_pose": pose}
+    result = reference_of(MOVING.masks[:1], motion=motion).resample(25.0)
+    assert len(result) == 1
+    np.testing.assert_allclose(result.motion["root_pose"], pose)
+
+
 def test_every_array_of_a_lifted_motion_keeps_its_shape():
     motion = {
         "joint_names": np.array(["a", "b"]),

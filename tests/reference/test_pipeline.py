@@ -12,6 +12,7 @@ import pytest
 
 from nil_ext.errors import InputError
 from nil_ext.reference import Reference, damages, pipeline, prepare, video
+from nil_ext.reference.interpolators import make_interpolator
 from nil_ext.reference.pipeline import Preparation
 from nil_ext.reference.segmenters import SegmenterChoice
 
@@ -110,7 +111,7 @@ def test_a_variable_rate_comes_out_even(walk):
     times = np.arange(20) / 30.0
     times[10:] += 0.1  # three frames are missing: the legs pass through the gap
     view = pipeline._View(frames, masks, None, {}, None)
-    even_frames, even_masks, rate = pipeline._at_rate(view, times, 30.0, LINEAR)
+    even_frames, even_masks, rate = pipeline._at_rate(view, times, 30.0, LINEAR, make_interpolator("linear"))
     assert len(even_masks) == 23 and rate == 30.0
     np.testing.assert_array_equal(even_masks[:10], masks[:10])
     np.testing.assert_array_equal(even_masks[13:], masks[10:])
@@ -184,6 +185,57 @@ def test_a_part_of_a_clip_is_used(clip, walk, start_mask):
         assert len(rest) == 30 and rest.meta["trim"]["applied"] == [0.5, pytest.approx(44 / 30, abs=1e-3)]
     with pytest.raises(InputError, match="--trim leaves 4 frames"):
         pipeline.prepare_clip(path, start_mask, settings=dataclasses.replace(LINEAR, trim="0.5:0.6"), **TASK)
+
+
+@pytest.mark.parametrize("what", ["nothing", "cut"])
+def test_what_trim_leaves_out_is_not_judged(what, clip, walk, start_mask):
+    """Ten frames at the end, of 45, would have the whole clip refused; a part is taken at the file's own times."""
+    frames, _ = walk(45)
+    if what == "nothing":
+        frames[-10:] = 251
+        frames[0] = 251  # the robot comes with the second frame
+    else:
+        frames[-10:] = np.roll(frames[-10:], 45, axis=2)
+    path, part = clip(frames), dataclasses.replace(LINEAR, trim="0.2:1.0")
+    with pytest.raises(InputError):
+        pipeline.prepare_clip(path, start_mask, settings=LINEAR, **TASK)
+    reference = pipeline.prepare_clip(path, start_mask, settings=part, **TASK)
+    report, whole = reference.meta["quality"], walk(45)[0]
+    assert (report["cut_frames"], report["empty_frames"], report["second_figure"]) == (0.0, 0.0, 0.0)
+    straight = pipeline.prepare_clip(clip(whole[6:31], "part.mp4"), start_mask, settings=LINEAR, **TASK)
+    assert len(reference) == len(straight) == 25
+    assert (reference.masks & straight.masks).sum() / (reference.masks | straight.masks).sum() > 0.97
+
+
+def test_times_of_the_report_count_from_the_files_first_frame(clip, walk, start_mask):
+    """Also where the robot comes later: they are what --trim takes."""
+    frames, masks = walk(120)
+    frames = damages.cut(frames, masks)
+    frames[:2] = 251
+    cut = pipeline.prepare_clip(clip(frames), start_mask, settings=LINEAR, refuse=False, **TASK)
+    assert cut.meta["quality"]["cuts"] == [pytest.approx(2.0, abs=1e-3)]
+    offered = cut.meta["quality"]["offered_trim"]
+    part = dataclasses.replace(LINEAR, trim=f"{offered['start']:.2f}:{offered['end']:.2f}")
+    trimmed = pipeline.prepare_clip(clip(frames), start_mask, settings=part, **TASK)
+    assert trimmed.meta["quality"]["cuts"] == []
+
+
+def test_the_interpolator_is_loaded_once_and_before_the_clip(clip, start_mask, cache, monkeypatch):
+    made = []
+
+    def make(*arguments):
+        made.append(arguments)
+        return make_interpolator("linear")
+
+    monkeypatch.setattr(pipeline, "make_interpolator", make)
+    path = clip()
+    for _ in range(2):  # the second time from the cache
+        prepare(path, start_mask, cache_dir=cache, settings=Preparation(device="cpu"), **TASK)
+    assert made == [("rife", None, "cpu")]
+    monkeypatch.undo()
+    monkeypatch.setattr(pipeline, "decode_video", lambda _: pytest.fail("the clip was decoded"))
+    with pytest.raises(InputError, match="No such RIFE weights"):
+        pipeline.prepare_clip(path, start_mask, settings=Preparation(rife_weights="gone.pkl"), **TASK)
 
 
 def two_robots(frames, masks):

@@ -235,3 +235,12 @@ def test_damages_of_a_real_clip_are_named(real):
     for damage in (damages.faded, damages.flipped, damages.dropped):
         after = quality_of(folder, damage.__name__, damage(frames, masks), start)
         assert damages.named(damage.__name__, after, before), damage.__name__
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 200), (200, 16), (4, 4)])
+def test_motion_is_measured_in_low_pictures_too(height, width):
+    """OpenCV's optical flow of 200 x 16 pixels ended the process."""
+    frames = np.random.default_rng(0).integers(0, 255, (3, height, width, 3)).astype(np.uint8)
+    flow = measurements.flow_between(frames)
+    assert len(flow) == 2
+    assert np.isfinite(flow).all()

@@ -48,13 +48,15 @@ def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
     assert len(video.decode_video("12:30:45.mp4")[0]) == 12
 
 
-def write_with_times(path, frames, milliseconds, rotation: int = 0, aspect: Fraction | None = None) -> None:
+def write_with_times(
+    path, frames, milliseconds, rotation: int = 0, mirrored: bool = False, aspect: Fraction | None = None
+) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=1000)
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if rotation or mirrored:
+            stream.set_display_rotation(rotation, hflip=mirrored)
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
         for frame, time in zip(frames, milliseconds, strict=True):
@@ -74,13 +76,29 @@ def test_a_variable_rate_keeps_true_times(tmp_path):
     assert video.constant_rate(seconds) == pytest.approx(25.0, abs=0.1)
 
 
-@pytest.mark.parametrize("angle", [90, 180, -90])
-def test_rotation_of_the_file_is_applied(tmp_path, angle):
+@pytest.mark.parametrize(("rate", "unit"), [(30.0, 0.01), (15.0, 0.01), (24.0, 0.01), (120.0, 0.001), (144.0, 0.001)])
+def test_coarse_times_mean_the_true_rate(rate, unit):
+    """GIF counts in hundredths of a second, WebM in thousandths: 30 Hz are steps of 3, 3 and 4."""
+    times = np.rint(np.arange(60) / rate / unit) * unit
+    assert video.constant_rate(times) == pytest.approx(rate, rel=0.005)
+    times[30:] += 0.3  # a pause
+    assert video.constant_rate(times) == pytest.approx(rate, rel=0.01)
+
+
+def test_the_rate_of_most_frames_counts():
+    times = np.append(np.arange(40) / 60, 40 / 60 + np.arange(80) / 30)
+    assert video.constant_rate(times) == 30.0
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("angle", [0, 90, 180, -90])
+def test_rotation_and_mirroring_of_the_file_are_applied(tmp_path, angle, mirrored):
     frames = moving_square()
-    write_with_times(tmp_path / "turned.mp4", frames, [40 * i for i in range(12)], rotation=angle)
+    write_with_times(tmp_path / "turned.mp4", frames, [40 * i for i in range(12)], rotation=angle, mirrored=mirrored)
     read, _ = video.decode_video(tmp_path / "turned.mp4")
-    # FFmpeg's display matrix turns the stored picture counter-clockwise by the angle when it is shown.
+    # FFmpeg's display matrix turns the stored picture counter-clockwise by the angle when it is shown, then mirrors it
     expected = np.rot90(frames, angle // 90, axes=(1, 2))
+    expected = expected[:, :, ::-1] if mirrored else expected
     assert read.shape == expected.shape
     assert np.abs(read.astype(int) - expected).mean() < 3.0
 

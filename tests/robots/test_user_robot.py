@@ -19,7 +19,7 @@ from pxr import Usd, UsdPhysics
 from nil_ext.errors import InputError
 from nil_ext.reference import Reference
 from nil_ext.robots.a1 import A1, A1_WALK
-from nil_ext.robots.model import content_hash, model_file
+from nil_ext.robots.model import content_hash, model_file, usd_file
 from nil_ext.robots.user import RobotFile, dump_toml, load_robot_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -194,6 +194,10 @@ def test_a_python_file_defines_the_robot(write):
         ("[model]", "[camera]\nextent = 0\n[model]", "camera.extent: 0 makes no sense; give more than 0."),
         ("[model]", "[camera]\ndistance = -1\n[model]", "camera.distance: -1 makes no sense; give more than 0."),
         ("[model]", "episode_length = 0\n[model]", "episode_length: 0 makes no sense; give more than 0."),
+        ("start_height = 1.0", "start_height = nan", "start_height: nan is no number."),
+        ("tilt = [-0.5, 0.5]", "tilt = [0.5, -0.5]", "fall.tilt: 0.5 to -0.5 is left at e0, where it is 0"),
+        ("height = [-0.3, inf]", "height = [0.7, 1.1]", "fall.height: 0.7 to 1.1 is left at e0, where it is 0"),
+        ('stiffness = {".*" = 100.0}', 'stiffness = {".*" = -1.0}', "stiffness..*: -1 makes no sense; give 0 or more."),
         ("[model]", '[model]\nkeep_links = ["leg"]', "model.keep_links: only a URDF's links and joints can be chosen"),
     ],
 )
@@ -214,6 +218,8 @@ def test_mistakes_are_named_together(refused):
         ("<freejoint/>", "", "has no free root"),
         ('<geom type="box" size="0.1 0.1 0.1" mass="3"/>', '<geom type="mesh" mesh="hull" mass="3"/>', "hull.stl"),
         ("</worldbody>", "", "cannot be read"),
+        ('name="hip" axis="0 1 0" range="-1 1" limited="true"', 'name="hip" type="ball"', "'hip' is a ball"),
+        ('<joint name="knee"', "<joint", "a joint of body 'shank' has no name"),
     ],
 )
 def test_a_model_that_cannot_be_used_is_named(refused, old: str, new: str, expected: str):
@@ -225,6 +231,31 @@ def test_a_model_that_cannot_be_used_is_named(refused, old: str, new: str, expec
     [line] = refused(FACTS, model)
     assert line.startswith("model: ")
     assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "expected"),
+    [
+        # a name that USD cannot have
+        ('joint name="hip"', 'joint name="left-hip"', "left-hip", "damping: 'left-hip' fits 'left-hip', but USD knows"),
+        # the shape gets the name, the joint is hip_1
+        ('fromto="0 0 0 0 0 -0.5"', 'name="hip" fromto="0 0 0 0 0 -0.5"', "hip", "simulation calls it 'hip_1'"),
+        # the joint gets the name, the body is shank_1
+        ('joint name="hip"', 'joint name="shank"', "shank", "feet: 'shank' fits 'shank', but the simulation calls it"),
+    ],
+)
+def test_what_the_simulation_calls_otherwise_is_named(refused, write, tmp_path: Path, old, new, key, expected):
+    """Keys that fit the model alone would end the simulation's start with a traceback."""
+    facts, model = FACTS.replace("{hip = 2.0", f"{{{key} = 2.0"), HOPPER.replace(old, new, 1)
+    assert model != HOPPER
+    assert any(expected in line for line in refused(facts, model))
+    usd = Usd.Stage.Open(str(usd_file("", str(tmp_path / "hopper.xml"), (0.3, 0.3, 0.3))))
+    names = {prim.GetName() for prim in usd.Traverse() if prim.HasAPI(UsdPhysics.RigidBodyAPI)}
+    names |= {prim.GetName() for prim in usd.Traverse() if prim.IsA(UsdPhysics.Joint)}
+    assert names != {"trunk", "leg", "shank", "knee", key}  # the converter does it
+    general = FACTS.replace("{hip = 2.0, knee = 1.0}", '{".*" = 2.0}')
+    if "feet" not in expected:
+        assert load_robot_file(write(general, model)).robot.damping == {".*": 2.0}
 
 
 def test_a_missing_mesh_of_a_urdf_is_named(refused, tmp_path: Path):
@@ -251,6 +282,29 @@ def test_a_sketch_gives_the_start_pose_and_is_checked(write, refused):
     [line] = refused(facts + SKETCH.format(height=0.35, hip="hip"))
     assert line.startswith("sketch: ")
     assert "outside of its limits" in line
+
+
+def test_the_sketch_begins_at_the_start_pose(refused):
+    """Else episodes would begin elsewhere than the reference, and the run's copy of the file would differ."""
+    facts = FACTS.replace("start_height = 1.0", "").replace("start_joint_pos = {}", "start_joint_pos = {knee = 0.2}")
+    [line] = refused(facts + SKETCH.format(height=0.8, hip="hip"))
+    assert line.startswith("start_joint_pos: knee is at 0.200, but the sketch begins at ")
+    assert line.endswith("; leave it out.")
+
+
+def test_a_python_sketch_is_checked_too(write):
+    source = (
+        "from dataclasses import replace\nfrom nil_ext.robots.a1 import A1, A1_WALK\n"
+        "ROBOT, SKETCH = {robot}, replace(A1_WALK, {change})"
+    )
+    for robot, change, expected in (
+        ("A1", "hip_height=0.5", "sketch: A stance foot is"),
+        ("A1", "duty=1.0", "sketch.duty: 1 is no share"),
+        ("A1", "stance_centre=0.02", "start_joint_pos: FR_thigh_joint is at"),
+        ("replace(A1, start_height=0.32)", "speed=0.5", "start_height: 0.320, but the sketch begins at 0.310"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            load_robot_file(write(source.format(robot=robot, change=change), None, "dog.py"))
 
 
 @pytest.mark.parametrize(
@@ -396,6 +450,8 @@ def test_a_sketch_is_of_the_meshes_too(arguments, write, tmp_path: Path):
 def test_the_name_of_a_robot_that_comes_with_the_package_is_refused(arguments, write):
     with pytest.raises(InputError, match="NIL-A1-Walk comes with nil_ext; give the robot another name"):
         arguments("--robot", write("from nil_ext.robots.a1 import A1 as ROBOT", None, "dog.py"))
+    with pytest.raises(InputError, match="NIL-A1-Walk comes with nil_ext"):  # its runs would be among the A1's
+        arguments("--robot", write(FACTS.replace("Hopper", "a1")))
 
 
 @pytest.mark.slow

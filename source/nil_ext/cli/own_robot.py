@@ -45,10 +45,11 @@ def register_robot_file(file: RobotFile, path: Path) -> str:
     """
     robot = file.robot
     task = f"NIL-{robot.name}-Walk"
-    if task in gym.registry:
-        if "robot_file" not in gym.spec(task).kwargs:
-            raise InputError(f"Robot file '{path}': {task} comes with nil_ext; give the robot another name.")
-        del gym.registry[task]  # the same file once more, perhaps changed
+    # log folders are in small letters
+    for other in [name for name in gym.registry if name.lower() == task.lower()]:
+        if "robot_file" not in gym.spec(other).kwargs:
+            raise InputError(f"Robot file '{path}': {other} comes with nil_ext; give the robot another name.")
+        del gym.registry[other]  # the same file once more, perhaps changed
     place = "nil_ext.robots.user:REGISTERED"
     setattr(REGISTERED, robot.name, robot)
     sketch = ""

@@ -287,7 +287,10 @@ def _triangles(link: Usd.Prim) -> np.ndarray:
         if prim != link and prim.HasAPI(UsdPhysics.RigidBodyAPI):
             walk.PruneChildren()
             continue
-        if not prim.IsA(UsdGeom.Gprim) or UsdGeom.Imageable(prim).ComputePurpose() == UsdGeom.Tokens.guide:
+        shape = UsdGeom.Imageable(prim)
+        if not prim.IsA(UsdGeom.Gprim) or shape.ComputePurpose() == UsdGeom.Tokens.guide:
+            continue
+        if shape.ComputeVisibility() == UsdGeom.Tokens.invisible:  # the hulls of some robots' own USD
             continue
         corners = _corners(prim)
         place = np.linalg.inv(to_link) @ np.array(cache.GetLocalToWorldTransform(prim)).T
@@ -303,8 +306,11 @@ def _corners(prim: Usd.Prim) -> np.ndarray:
         mesh = UsdGeom.Mesh(prim)
         vertices = np.array(mesh.GetPointsAttr().Get(), dtype=float)
         counts, indices = (
-            np.array(attribute.Get()) for attribute in (mesh.GetFaceVertexCountsAttr(), mesh.GetFaceVertexIndicesAttr())
+            np.array(attribute.Get() or (), dtype=int)
+            for attribute in (mesh.GetFaceVertexCountsAttr(), mesh.GetFaceVertexIndicesAttr())
         )
+        if not (counts > 2).any():  # points or nothing
+            return np.zeros((0, 3, 3))
         starts, fans = np.cumsum(counts) - counts, []
         for corner in range(1, int(counts.max()) - 1):  # a polygon is a fan of triangles about its first corner
             first = starts[counts > corner + 1]

@@ -21,6 +21,9 @@ from nil_ext.reference.video import constant_rate
 FLOW_SIDE = 320
 """Longer side of the picture on which motion is measured [pixel]: enough for limbs, and fast."""
 
+LEAST_SIDE = 32
+"""Least side of that picture [pixel]: in less (of a clip of 200 x 16, say) OpenCV reads beyond its memory."""
+
 STILL = 0.15
 """A frame that moves less than this share of the median frame repeats the one before (ours: repeated frames of the A1
 clip reach 0.05 after compression, the slowest true frames of the four real clips 0.3)."""
@@ -126,7 +129,7 @@ def flow_between(frames: np.ndarray) -> np.ndarray:
     """Optical flow (T - 1, h, w, 2) from each frame to the next [pixel of the clip] on a shrunken picture."""
     height, width = frames.shape[1:3]
     shrink = min(1.0, FLOW_SIDE / max(height, width))
-    size = (max(16, round(width * shrink)), max(16, round(height * shrink)))
+    size = (max(LEAST_SIDE, round(width * shrink)), max(LEAST_SIDE, round(height * shrink)))
     grey = [cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA) for f in frames]
     method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     flows = [method.calc(before, after, None) for before, after in itertools.pairwise(grey)]

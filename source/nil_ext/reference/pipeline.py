@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from nil_ext.errors import ClipError, InputError
 from nil_ext.files import file_hash, name_and_hash, require_writable
 from nil_ext.reference import alignment, quality, trimming, verdict
 from nil_ext.reference.cache import build_folder, cache_root
-from nil_ext.reference.interpolators import make_interpolator
+from nil_ext.reference.interpolators import Interpolator, make_interpolator
 from nil_ext.reference.measurements import measure
 from nil_ext.reference.pictures import find_pictures, read_pictures
 from nil_ext.reference.reference import Reference, is_reference, load_kept
@@ -75,11 +75,21 @@ class _Clip:
     background: tuple[int, int, int] | None
     segmenter: dict
     """What the reference keeps of how it was segmented."""
-    numbers: dict
-    """What was counted in it before any change."""
+    numbers: dict = field(default_factory=dict)
+    """What was counted in its masks before they were mirrored; see :meth:`checked`."""
 
     def mirrored(self) -> _Clip:
         return replace(self, frames=np.ascontiguousarray(self.frames[:, :, ::-1]), masks=self.masks[:, :, ::-1].copy())
+
+    def checked(self, path: Path, start_mask: np.ndarray) -> _Clip:
+        """The clip with its first numbers, its frames without a robot left out; time stays true.
+
+        Raises:
+            ClipError: When it cannot be aligned.
+        """
+        numbers = quality.clip_numbers(self.masks, self.second, start_mask)
+        verdict.refuse_clip(str(path), numbers)
+        return replace(self._at(self.masks.any(axis=(1, 2))), numbers=numbers)
 
     def part(self, part: trimming.Part) -> _Clip:
         picks = np.flatnonzero((self.times >= part.start - 1e-6) & (self.times <= part.end + 1e-6))
@@ -88,12 +98,16 @@ class _Clip:
                 f"--trim leaves {len(picks)} frames of a clip of {self.times[-1]:.2f} s: at least {MIN_FRAMES} are "
                 "needed."
             )
+        clip = self._at(picks)
+        return replace(clip, times=clip.times - clip.times[0])
+
+    def _at(self, picks: np.ndarray) -> _Clip:
         return replace(
             self,
             frames=self.frames[picks],
             masks=self.masks[picks],
             second=self.second[picks],
-            times=self.times[picks] - self.times[picks[0]],
+            times=self.times[picks],
         )
 
 
@@ -158,21 +172,12 @@ def prepare(
     damaged = folder.is_dir()
     if damaged and (kept := load_kept(folder)) is not None:
         return kept
-    _require_ready(folder.parent, settings)
+    # before minutes are spent on a clip
+    require_writable(folder.parent, "set NIL_CACHE_DIR to a writable folder, or make room")
     reference = prepare_clip(path, start_mask, task, robot, settings)
     with build_folder(folder, replace=damaged) as temporary:
         reference.write(temporary)
     return reference
-
-
-def _require_ready(cache: Path, settings: Preparation) -> None:
-    """Refuse what would stop every clip at its end: a cache that cannot be written, an interpolator without weights.
-
-    Raises:
-        InputError: Naming it.
-    """
-    require_writable(cache, "set NIL_CACHE_DIR to a writable folder, or make room")
-    make_interpolator(settings.interpolator, settings.rife_weights)
 
 
 def prepare_clip(
@@ -196,8 +201,9 @@ def prepare_clip(
         watch: where the seconds of each step are counted.
     """
     settings, watch = settings or Preparation(), watch or Stopwatch()
-    clip = _segmented(path, start_mask, settings, watch)
-    clip, view, changes = _chosen(path, clip, start_mask, settings, watch)
+    # first, because without its weights no clip would come to its end
+    draw = make_interpolator(settings.interpolator, settings.rife_weights, settings.device)
+    clip, view, changes = _chosen(path, _segmented(path, settings, watch), start_mask, settings, watch)
     numbers = clip.numbers | view.numbers
     report = numbers | verdict.judge(numbers, robot)
     # known once the clip is lifted, or held against a film of motion capture
@@ -207,7 +213,7 @@ def prepare_clip(
         verdict.refuse(str(path), report)
     rate = constant_rate(clip.times)
     with watch.of("interpolate"):
-        frames, masks, out_rate = _at_rate(view, clip.times, rate, settings)
+        frames, masks, out_rate = _at_rate(view, clip.times - clip.times[0], rate, settings, draw)
     meta = {
         "task": task,
         "robot": robot,
@@ -226,8 +232,8 @@ def prepare_clip(
     return Reference(frames, masks, out_rate, meta)
 
 
-def _segmented(path: Path, start_mask: np.ndarray, settings: Preparation, watch: Stopwatch) -> _Clip:
-    """The clip with the robot's masks, its frames without a robot left out, and its first numbers."""
+def _segmented(path: Path, settings: Preparation, watch: Stopwatch) -> _Clip:
+    """The whole clip with the robot's masks."""
     with watch.of("decode"):
         frames, times = read_pictures(find_pictures(path, settings.fps)) if path.is_dir() else decode_video(path)
     if len(frames) < MIN_FRAMES:
@@ -239,31 +245,36 @@ def _segmented(path: Path, start_mask: np.ndarray, settings: Preparation, watch:
             found = segment(frames, settings.segmenter)
         except ClipError as error:
             raise ClipError(f"{path}: {error}") from error
-    numbers = quality.clip_numbers(found.masks, found.second, start_mask)
-    verdict.refuse_clip(str(path), numbers)
-    seen = found.masks.any(axis=(1, 2))  # a few empty frames pass the check; time stays true
-    times = times[seen] - times[seen][0]
-    second = found.second[seen]
-    return _Clip(frames[seen], found.masks[seen], second, times, found.background, found.manifest(), numbers)
+    return _Clip(frames, found.masks, found.second, times, found.background, found.manifest())
 
 
 def _chosen(
-    path: Path, clip: _Clip, start_mask: np.ndarray, settings: Preparation, watch: Stopwatch
+    path: Path, whole: _Clip, start_mask: np.ndarray, settings: Preparation, watch: Stopwatch
 ) -> tuple[_Clip, _View, dict]:
-    """The clip mirrored and trimmed as the settings say, its view, and what was done."""
-    flipped = settings.flip == "yes"
-    if flipped:
-        clip = clip.mirrored()
-    view = _view(path, clip, start_mask, settings, watch)
-    if settings.flip == "auto" and verdict.faces_left(view.numbers):
-        flipped, clip = True, clip.mirrored()
-        view = _view(path, clip, start_mask, settings, watch)
-    part = view.offered if settings.trim == "auto" else None
+    """The part of a clip that the settings say, mirrored where they do, its view, and what was done.
+
+    What is left out is not judged: the robot may be cut by the picture's rim there, or not be there at all.
+    """
+    part = None
     if settings.trim not in ("no", "auto"):
         part = trimming.parse_part(settings.trim)
-    if part is not None:
-        part = replace(part, end=min(part.end, float(clip.times[-1])))
-        clip = clip.part(part)
+        part = replace(part, end=min(part.end, float(whole.times[-1])))
+    plain = (whole if part is None else whole.part(part)).checked(path, start_mask)
+    flipped = settings.flip == "yes"
+    clip = plain.mirrored() if flipped else plain
+    view = _view(path, clip, start_mask, settings, watch)
+    if settings.flip == "auto":
+        told = view.numbers
+        if part is not None:
+            with suppress(ClipError):  # the whole clip tells it better than a part, unless it cannot be aligned
+                told = _view(path, whole.checked(path, start_mask), start_mask, settings, watch).numbers
+        if verdict.faces_left(told):
+            flipped, clip = True, plain.mirrored()
+            view = _view(path, clip, start_mask, settings, watch)
+    if settings.trim == "auto" and view.offered is not None:
+        part = view.offered
+        clip = plain.part(part).checked(path, start_mask)
+        clip = clip.mirrored() if flipped else clip
         view = _view(path, clip, start_mask, settings, watch)
     return (
         clip,
@@ -294,7 +305,7 @@ def _view(path: Path, clip: _Clip, start_mask: np.ndarray, settings: Preparation
 
 
 def _at_rate(
-    view: _View, times: np.ndarray, rate: float, settings: Preparation
+    view: _View, times: np.ndarray, rate: float, settings: Preparation, draw: Interpolator
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Frames and masks at the reference's constant rate [Hz], by time."""
     wanted = settings.rate or (rate * RIFE_FACTOR if settings.interpolator == "rife" else rate)
@@ -305,7 +316,6 @@ def _at_rate(
     positions = np.interp(ticks, times, np.arange(len(times)))
     if len(positions) == len(times) and np.abs(positions - np.arange(len(times))).max() < 1e-6:
         return view.frames, view.masks, wanted
-    draw = make_interpolator(settings.interpolator, settings.rife_weights, settings.device)
     return *draw(view.frames, view.masks, positions), wanted
 
 

@@ -79,7 +79,7 @@ def propose(
 
 def _standing(times: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """Frames (T,) about which the robot hardly moves."""
-    window = max(1, round((len(times) - 1) / max(times[-1], 1e-9) / 3))
+    window = max(1, round((len(times) - 1) / max(times[-1] - times[0], 1e-9) / 3))
     still = uniform_filter1d(motion, window, mode="nearest") < STANDING
     return np.append(still, still[-1:])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideData, Type
 
 from nil_ext.errors import ClipError
 from nil_ext.files import whole_file
@@ -23,7 +24,7 @@ MAX_SIDE = 672
 
 
 def decode_video(path: str | Path, max_side: int = MAX_SIDE) -> tuple[np.ndarray, np.ndarray]:
-    """All frames with the times they are shown at; rotation and pixel shape of the file are applied.
+    """All frames with the times they are shown at; the file's rotation, mirroring and pixel shape are applied.
 
     Args:
         path: video file.
@@ -50,13 +51,15 @@ def decode_video(path: str | Path, max_side: int = MAX_SIDE) -> tuple[np.ndarray
 
 
 def constant_rate(times: np.ndarray) -> float:
-    """The rate [Hz] that the median distance of the frames' times (T,) means; a single frame counts as 1 Hz."""
+    """The rate [Hz] that the usual distance of the frames' times (T,) means; a single frame counts as 1 Hz."""
     if len(times) < 2:
         return 1.0
     steps = np.diff(times)
-    # The mean is exact where the rate is constant; the median does not mind a pause where it is not.
-    step = steps.mean() if np.ptp(steps) < 0.1 * np.median(steps) else np.median(steps)
-    return float(round(1.0 / step, 3))
+    middle = np.sort(steps)[len(steps) // 2]
+    # A file that counts in hundredths of a second (GIF) or thousandths (WebM) has steps of 3, 3, 4: their mean is true,
+    # their median is not. Pauses, missing pictures and stretches of another rate do not count.
+    usual = steps[(steps > 0.6 * middle) & (steps < 1.6 * middle)]
+    return float(round(1.0 / usual.mean(), 3))
 
 
 def write_video(path: str | Path, frames: np.ndarray, rate: float) -> None:
@@ -126,8 +129,18 @@ def _picture(frame: av.VideoFrame, aspect: Fraction | None, max_side: int) -> np
         picture = frame.to_ndarray(format="rgb24")
     if size != (frame.width, frame.height):
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    # FFmpeg's display rotation counts counter-clockwise, as numpy does.
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90)))
+    return np.ascontiguousarray(_shown(picture, frame.side_data.get(Type.DISPLAYMATRIX)))
+
+
+def _shown(picture: np.ndarray, matrix: SideData | None) -> np.ndarray:
+    """The picture turned and mirrored as the file's display matrix says, by whole quarters of a turn."""
+    if matrix is None:
+        return picture
+    # the pixel at (x, y) is shown at (a x + c y, b x + d y), apart from a shift
+    (a, b, _), (c, d, _), _ = np.frombuffer(matrix, dtype=np.int32).reshape(3, 3)
+    if abs(a) < abs(b):
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def _ascending(times: np.ndarray) -> np.ndarray:

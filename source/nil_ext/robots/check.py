@@ -12,7 +12,7 @@ import re
 import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,12 +51,21 @@ class ModelFacts:
     kinematics: mujoco.MjModel | None
     """The model for forward kinematics; None for a USD, which MuJoCo does not read."""
 
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Joints and bodies that are called otherwise in USD, so in the simulation; as what."""
+
 
 _POSITIVE = ("episode_length", "camera.distance", "camera.extent", "env_reward.steps")
 """Facts that are above 0."""
 
+_NOT_NEGATIVE = ("effort_limits", "stiffness", "damping", "action_scale", "armature")
+"""Facts of every joint that are 0 or more."""
+
 _REWARDS = ("humanoid", "quadruped")
 """Kinds of the Env. Reward."""
+
+_TRANSCODED = "tn__"
+"""How names begin in USD that hold more than letters, digits and _."""
 
 _OF_A_URDF = ("keep_links", "locked_joints", "colliding_links")
 """What a model's description says of a URDF alone."""
@@ -81,7 +90,7 @@ def mistakes_in(robot: Robot, sketch: WalkSketch | None, facts: ModelFacts) -> l
         return found
     pose = _angles(robot, facts.limits)
     if sketch is not None:
-        found = _sketch(robot, sketch, facts)
+        found = _another_start(robot, sketch, pose) or _sketch(robot, sketch, facts)
     if not found:  # e0 is the sketch's first frame
         found = [f"start_joint_pos: {line}" for line in _outside(pose, facts.limits)]
     return found or _feet_on_ground(robot, facts, pose)
@@ -96,6 +105,11 @@ def mistakes_in_sketch(sketch: WalkSketch) -> list[str]:
     ]
     if not 0.0 < sketch.duty < 1.0:
         found.append(f"sketch.duty: {sketch.duty:g} is no share of a stride; give more than 0 and less than 1.")
+    if not found:
+        try:
+            _ = sketch.start_joint_pos
+        except ValueError as error:  # its legs are too short, or it has none
+            found.append(f"sketch: {error}")
     return found
 
 
@@ -133,12 +147,41 @@ def _read_mujoco(urdf: str | None, source: Path) -> ModelFacts:
     free = [i for i in range(model.njnt) if model.jnt_type[i] == mujoco.mjtJoint.mjJNT_FREE]
     if free != [0]:
         raise InputError(f"'{source}' has no free root: give its root body a <freejoint/>.")
-    limits = {}
+    limits: dict[str, tuple[float, float]] = {}
     for i in range(1, model.njnt):
+        name = model.joint(i).name
+        if model.jnt_type[i] == mujoco.mjtJoint.mjJNT_BALL:
+            raise InputError(f"'{source}': joint '{name}' is a ball; make it three hinges.")
+        if not name:
+            body = model.body(model.jnt_bodyid[i]).name
+            raise InputError(f"'{source}': a joint of body '{body}' has no name; give it one.")
         low, high = model.jnt_range[i] if model.jnt_limited[i] else (-np.inf, np.inf)
-        limits[model.joint(i).name] = (float(low), float(high))
+        limits[name] = (float(low), float(high))
     bodies = tuple(model.body(i).name for i in range(1, model.nbody))
-    return ModelFacts(limits, bodies, float(model.body_mass.sum()), model)
+    renamed = {name: _TRANSCODED for name in (*limits, *bodies) if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name)}
+    if urdf is None:
+        renamed |= _numbered(model)
+    return ModelFacts(limits, bodies, float(model.body_mass.sum()), model, renamed)
+
+
+def _numbered(model: mujoco.MjModel) -> dict[str, str]:
+    """Joints and bodies to whose names the converter adds a number: shapes, joints and bodies of a body share a folder.
+
+    Shapes come first, so a joint gives way to a shape of its body, and a body to a shape or a joint of its parent.
+    """
+    import mujoco
+
+    found = {}
+    for i in range(1, model.nbody):
+        taken = {model.site(k).name for k in np.flatnonzero(model.site_bodyid == i)}
+        for k in np.flatnonzero(model.geom_bodyid == i):
+            of_mesh = model.geom_type[k] == mujoco.mjtGeom.mjGEOM_MESH
+            taken.add(model.geom(k).name or (model.mesh(model.geom_dataid[k]).name if of_mesh else ""))
+        joints = [model.joint(k).name for k in np.flatnonzero(model.jnt_bodyid == i)]
+        bodies = [model.body(k).name for k in np.flatnonzero(model.body_parentid == i)]
+        found |= {name: f"{name}_1" for name in joints if name in taken}
+        found |= {name: f"{name}_1" for name in bodies if name in taken or name in joints}
+    return found
 
 
 def _urdf_without_shapes(source: Path, robot: Robot) -> str:
@@ -194,6 +237,16 @@ def _numbers(robot: Robot) -> list[str]:
         for name in _POSITIVE
         if not (value := operator.attrgetter(name)(robot)) > 0.0
     ]
+    found += [
+        f"{table}.{key}: {value:g} makes no sense; give 0 or more."
+        for table in _NOT_NEGATIVE
+        for key, value in getattr(robot, table).items()
+        if not value >= 0.0
+    ]
+    for limit in fields(robot.fall):
+        low, high = getattr(robot.fall, limit.name)
+        if not low < 0.0 < high:  # all are counted from the start pose
+            found.append(f"fall.{limit.name}: {low:g} to {high:g} is left at e0, where it is 0; give limits around 0.")
     if robot.env_reward.kind not in _REWARDS:
         found.append(f"env_reward.kind: '{robot.env_reward.kind}' is none of {', '.join(_REWARDS)}.")
     if not robot.model.path.endswith(".urdf"):
@@ -219,6 +272,8 @@ def _names(robot: Robot, facts: ModelFacts) -> list[str]:
                 found.append(f"{table}: '{key}' matches no joint{_hint(key, facts.limits)}")
             for joint in matched:
                 hits[joint].append(key)
+                if not re.fullmatch(key, facts.renamed.get(joint, joint)):
+                    found.append(f"{table}: '{key}' {_otherwise(joint, facts)}")
         twice = [f"'{joint}' by {' and '.join(map(repr, by))}" for joint, by in hits.items() if len(by) > 1]
         if twice:
             found.append(f"{table}: more than one key matches {', '.join(twice)}.")
@@ -231,7 +286,17 @@ def _names(robot: Robot, facts: ModelFacts) -> list[str]:
         for name in names:
             if name not in facts.bodies:
                 found.append(f"{key}: the model has no body '{name}'{_hint(name, facts.bodies)}")
+            elif name in facts.renamed:
+                found.append(f"{key}: '{name}' {_otherwise(name, facts)}")
     return found
+
+
+def _otherwise(name: str, facts: ModelFacts) -> str:
+    """Why a key that fits the model does not fit the simulation."""
+    new = facts.renamed[name]
+    if new == _TRANSCODED:
+        return f"fits '{name}', but USD knows letters, digits and _ only: rename that in the model."
+    return f"fits '{name}', but the simulation calls it '{new}', for something beside it has that name: rename one."
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
@@ -251,6 +316,18 @@ def _outside(pose: dict[str, float], limits: dict[str, tuple[float, float]]) -> 
         for joint, angle in pose.items()
         if not limits[joint][0] - 1e-6 <= angle <= limits[joint][1] + 1e-6
     ]
+
+
+def _another_start(robot: Robot, sketch: WalkSketch, pose: dict[str, float]) -> list[str]:
+    """Where e0 is not the sketch's first frame, with which episodes begin."""
+    lines = [
+        f"start_joint_pos: {name} is at {pose[name]:.3f}, but the sketch begins at {angle:.3f}; leave it out."
+        for name, angle in sketch.start_joint_pos.items()
+        if abs(pose[name] - angle) > 1e-6
+    ]
+    if abs(robot.start_height - sketch.root_height) > 1e-6:
+        lines.append(f"start_height: {robot.start_height:.3f}, but the sketch begins at {sketch.root_height:.3f}.")
+    return lines
 
 
 def _sketch(robot: Robot, sketch: WalkSketch, facts: ModelFacts) -> list[str]:

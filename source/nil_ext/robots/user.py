@@ -99,12 +99,9 @@ def _read_toml(path: Path, mistakes: list[str]) -> RobotFile | None:
         mistakes += [] if sketch is None else mistakes_in_sketch(sketch)
         if sketch is None or mistakes:
             return None
-        try:
-            table["start_height"] = sketch.root_height
-            table["start_joint_pos"] = {**sketch.start_joint_pos, **table.get("start_joint_pos", {})}
-        except (ValueError, TypeError) as error:
-            mistakes.append(f"sketch: {error}")
-            return None
+        table["start_height"] = sketch.root_height
+        if isinstance(given := table.get("start_joint_pos", {}), dict):
+            table["start_joint_pos"] = {**sketch.start_joint_pos, **given}
     table = {**_DEFAULTS, "noun": f"{table.get('name')} robot", **table}
     robot = _build(Robot, table, "", mistakes)
     if coloured and robot is not None and is_usd(robot.model):
@@ -123,6 +120,8 @@ def _run_python(path: Path, mistakes: list[str]) -> RobotFile | None:
         mistakes.append("it defines no ROBOT, a nil_ext.robots.robot.Robot.")
     if not isinstance(sketch, WalkSketch | None):
         mistakes.append("its SKETCH is no nil_ext.reference.generators.sketch.WalkSketch.")
+    elif sketch is not None:
+        mistakes += mistakes_in_sketch(sketch)
     return None if mistakes else RobotFile(robot, sketch)
 
 
@@ -164,7 +163,7 @@ def _convert(hint: Any, value: Any, where: str, mistakes: list[str]):
     origin, args = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         return _build(hint, value, where, mistakes)
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):
         return float(value)
     if origin is dict and isinstance(value, dict):
         return {key: _convert(args[1], entry, f"{where}.'{key}'", mistakes) for key, entry in value.items()}
@@ -175,7 +174,7 @@ def _convert(hint: Any, value: Any, where: str, mistakes: list[str]):
             return tuple(_convert(part, entry, f"{where}[{i}]", mistakes) for i, (part, entry) in pairs)
         mistakes.append(f"{where}: give {len(hints)} values, not {len(value)}.")
         return None
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) and type(value) is hint:
+    if hint in (str, int, bool) and type(value) is hint:
         return value
     mistakes.append(f"{where}: {value!r} is no {_wanted(hint)}.")
     return None

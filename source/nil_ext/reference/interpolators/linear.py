@@ -84,7 +84,8 @@ def interpolate_motion(motion: dict[str, np.ndarray], positions: np.ndarray) -> 
         elif key == "contact":  # a foot stands or does not
             result[key] = values[np.rint(positions).astype(int)]
         elif key == "root_pose":
-            quaternion = Slerp(np.arange(len(values)), Rotation.from_quat(values[:, 3:]))(positions).as_quat()
+            turns = values[:, 3:] if len(values) > 1 else values[[0, 0], 3:]  # a single one has no course
+            quaternion = Slerp(np.arange(len(turns)), Rotation.from_quat(turns))(positions).as_quat()
             result[key] = np.concatenate([_linear(values[:, :3], positions), quaternion], axis=1).astype(values.dtype)
         else:
             result[key] = _linear(values, positions).astype(values.dtype)
