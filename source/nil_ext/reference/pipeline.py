@@ -27,7 +27,7 @@ from nil_ext.reference.reference import Reference, is_reference, load_kept
 from nil_ext.reference.segmenters import SegmenterChoice, segment
 from nil_ext.reference.video import constant_rate, decode_video
 
-VERSION = 3
+VERSION = 4
 """Raised when the steps change what they make of the same file, so that older caches are not used."""
 
 MIN_FRAMES = 8
