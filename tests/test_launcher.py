@@ -53,6 +53,10 @@ class Checkout:
         return self.folder / ".venv"
 
     @property
+    def packages(self) -> Path:
+        return self.venv / "lib" / "python3.12" / "site-packages"
+
+    @property
     def stamp(self) -> str:
         return (self.venv / "nil_ext.stamp").read_text()
 
@@ -74,6 +78,15 @@ class Checkout:
             text=True,
             start_new_session=True,
         )
+
+    def kill_while_it_installs(self) -> None:
+        """Start an installation and end it, with all that it has started, in its midst."""
+        process = self.start("-i", UV_SECONDS="30")
+        while "pip install" not in self.take_uv_calls():
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
     def run(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **options)
@@ -227,7 +240,7 @@ def test_an_installation_that_ends_half_way_does_not_count_as_whole(installer: C
     kept = installer.venv / "added-by-the-user"
     kept.touch()
     stamp = installer.stamp
-    added = installer.venv / "lib" / "python3.12" / "site-packages" / "added-1.0.dist-info"
+    added = installer.packages / "added-1.0.dist-info"
     assert installer.run("-i", UV_MAKES=str(added), UV_FAILS=at, UV_EXIT="2").returncode == 1
     half = at == "[dev,viewers]"
     assert (installer.stamp == stamp) != half
@@ -256,12 +269,7 @@ def test_interrupted_installation_is_made_anew(installer: Checkout, how: str):
         assert done.returncode == 1
         assert "run this again" in done.stderr.splitlines()[-1]
     else:
-        process = installer.start("-i", UV_SECONDS="30")
-        while "pip install" not in installer.take_uv_calls():
-            assert process.poll() is None
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        installer.kill_while_it_installs()
     assert installer.stamp.startswith("unfinished")
     half = installer.venv / "half-a-package"
     half.touch()
@@ -291,7 +299,7 @@ def test_two_at_once_install_once(installer: Checkout):
 
 def test_environment_made_by_hand_is_kept(installer: Checkout):
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", installer.venv], check=True)
-    packages = installer.venv / "lib" / "python3.12" / "site-packages"
+    packages = installer.packages
     for name in ("isaaclab-3.0.0", "nil_ext-0.1.0"):
         (packages / f"{name}.dist-info").mkdir()
     installer.run("-t")
@@ -307,13 +315,8 @@ def test_environment_made_by_hand_is_never_emptied(installer: Checkout):
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", installer.venv], check=True)
     kept = installer.venv / "added-by-the-user"
     kept.touch()
-    process = installer.start("-i", UV_SECONDS="30")
-    while "pip install" not in installer.take_uv_calls():
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    added = installer.venv / "lib" / "python3.12" / "site-packages" / "added-1.0.dist-info"
+    installer.kill_while_it_installs()
+    added = installer.packages / "added-1.0.dist-info"
     assert installer.run("-i", UV_MAKES=str(added), UV_EXIT="2").returncode == 1
     installer.take_uv_calls()
     assert installer.run("-t").returncode == 1  # nobody has installed pytest

@@ -204,6 +204,11 @@ def shipped_policy(task: str) -> Path | None:
     return None if missing else files[0]
 
 
+def is_nil(reward: str, agent: str) -> bool:
+    """Whether a run of this reward and agent is NIL's, as the policies that come with the tasks are."""
+    return reward == IMITATION and agent.startswith("bro")
+
+
 def with_shipped_profile(argv: list[str]) -> list[str]:
     """The arguments with the profile of the policy that comes with the task, where that is what they ask for.
 
@@ -211,10 +216,9 @@ def with_shipped_profile(argv: list[str]) -> list[str]:
     printed: a default is never swapped silently.
     """
     task = value_of(argv, "--task")
-    # as recorded_run.default_selector; a comparison judges none
-    others = value_of(argv, "--checkpoint") or value_of(argv, "--compare")
-    is_nil = value_of(argv, "--reward") in (None, IMITATION) and (value_of(argv, "--agent") or "bro").startswith("bro")
-    if task is None or others or not is_nil or chosen_presets(argv) & set(PROFILES):
+    others = value_of(argv, "--checkpoint") or value_of(argv, "--compare")  # a comparison judges none
+    nil = is_nil(value_of(argv, "--reward") or IMITATION, value_of(argv, "--agent") or "bro")
+    if task is None or others or not nil or chosen_presets(argv) & set(PROFILES):
         return argv
     if not torch.cuda.is_available() or shipped_policy(task) is None:
         return argv

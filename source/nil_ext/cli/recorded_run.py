@@ -21,6 +21,7 @@ from ..evaluation.run_params import OPAQUE, read_params
 from ..reference import Reference
 from ..tasks.embedded import load_reference, reference_folder
 from ..tasks.walk.register import IMITATION, TASK
+from .checkpoints import is_nil
 from .common import resolve_cfgs
 from .lift import LiftWatch
 from .run_folders import run_metadata
@@ -240,8 +241,7 @@ def default_selector(args: argparse.Namespace) -> str | None:
     Args:
         args: what the script was called with, its settings resolved.
     """
-    is_nil = gym.spec(args.task).kwargs["reward"] == IMITATION and args.agent.startswith("bro")
-    return None if is_nil else "latest"
+    return None if is_nil(gym.spec(args.task).kwargs["reward"], args.agent) else "latest"
 
 
 def warn_of_another_reference(checkpoint: Path, reference: Reference) -> None:
