@@ -18,6 +18,7 @@ import pytest
 
 from nil_ext.reference import Reference
 from nil_ext.rl.policy_file import unpack_table
+from nil_ext.robots.h1 import H1
 from nil_ext.tasks.embedded import embedded_reference
 
 TASK = "NIL-H1-Walk"
@@ -27,6 +28,7 @@ FRAMES = 61
 SETTINGS = (
     *("presets=cpu,position", "env.actions.joints.scale=0.3", "env.commands.reference.code_size=4"),
     *("agent.algorithm.replay_size=4096", "agent.algorithm.batch_size=64"),
+    "env.terminations.fall.params.height=[-0.25,0.2]",
 )
 
 pytestmark = pytest.mark.sim
@@ -71,6 +73,11 @@ def test_what_is_exported_has_the_run_s_actions(played: SimpleNamespace):
     assert action["kind"] == "position"
     assert action["scale"] == pytest.approx(19 * [0.3])
     assert action["offset"] == pytest.approx(start["joint_pos"])
+
+
+def test_what_is_exported_falls_where_the_run_did(played: SimpleNamespace):
+    limits = {name: pytest.approx(getattr(H1.fall, name)) for name in ("tilt", "list", "heading")}
+    assert played.contract["fall"] == limits | {"height": [-0.25, 0.2]}
 
 
 def test_it_is_judged_beside_that_reference(trained: SimpleNamespace, played: SimpleNamespace):

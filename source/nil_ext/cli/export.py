@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 
+from isaaclab.managers import TerminationTermCfg as DoneTermCfg
 from isaaclab.utils.string import resolve_matching_names_values
 
 from ..rl.policy_file import pack_table, write_contract
-from ..robots.robot import Robot
+from ..robots.robot import FallLimits, Robot
 from .session import Session
 
 
@@ -50,13 +51,19 @@ def policy_contract(session: Session) -> dict:
         },
         "model": dataclasses.asdict(facts.model),
         "root": robot.body_names[0],
-        "fall": dataclasses.asdict(facts.fall),
+        "fall": _fall_limits(env.cfg.terminations.fall),
         "reference": {
             "digest": reference.digest,
             "frames": reference.length,
             "code": pack_table(reference.code_table.cpu().numpy()),
         },
     }
+
+
+def _fall_limits(term: DoneTermCfg | None) -> dict[str, list[float]]:
+    """The limits that end an episode, overrides included; none where the policy was trained without."""
+    names = () if term is None else (field.name for field in dataclasses.fields(FallLimits))
+    return {name: list(term.params[name]) for name in names}
 
 
 def _by_joint(values: float | dict[str, float], joint_names: list[str]) -> list[float]:

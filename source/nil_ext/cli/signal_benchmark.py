@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import pkgutil
+from typing import TYPE_CHECKING
 
 import gymnasium as gym
 import numpy as np
@@ -17,9 +18,12 @@ from ..perception.masks import change_weight, composite, fit_frames, iou, shaped
 from ..perception.similarity import VideoSimilarity
 from ..reference import Reference
 from ..reference.reference import is_reference
-from ..tasks.embedded import ASSETS, describe, embedded_reference, load_reference
+from ..tasks.embedded import ASSETS, at_control_rate, describe, embedded_reference, load_reference
 from .common import parse_args, resolve_cfgs, simulation
 from .signal_variants import ITSELF, SHIFTS, ahead, motion_variants, video_variants
+
+if TYPE_CHECKING:
+    from ..tasks.mdp import ReferenceCommandCfg
 
 Video = tuple[torch.Tensor, torch.Tensor]
 """Frames (T, S, S, 3) uint8, robot on white, and masks (T, S, S) bool."""
@@ -45,21 +49,22 @@ def run(argv: list[str]) -> None:
     env_cfg.sim.device = args.device
     cfg, rate = env_cfg.commands.reference, 1.0 / (env_cfg.sim.dt * env_cfg.decimation)
     encoders = _encoders(args.encoder, cfg.encoder_weights)
-    reference = load_reference(cfg, device=args.device)
+    given = load_reference(cfg, device=args.device)
+    reference = at_control_rate(given, cfg, rate)
     size = env_cfg.scene.camera.height
-    count = min(len(reference.resample(rate)), round(env_cfg.episode_length_s * rate) + 1)
-    video = _video(reference, rate, size, args.device, count)
+    count = min(len(reference), round(env_cfg.episode_length_s * rate) + 1)
+    video = _video(reference, size, args.device, count)
     rollouts = {name: (video[0][index], video[1][index]) for name, index in video_variants(count).items()}
     with simulation(env_cfg, args):
         rollouts |= _film(args.task, env_cfg, size, count, rate, args.device)
-    rollouts |= _other_robots(args.task, cfg.robot, rate, size, args.device, count)
+    rollouts |= _other_robots(args.task, cfg, rate, size, args.device, count)
     streams = {"mask IoU": _overlap(video, rollouts, plain=True), "shaped": _overlap(video, rollouts, plain=False)}
     for name in encoders:
         for centred in (False, True) if cfg.similarity == "cosine" else (False,):
             label = f"S_v {name}" + (", centred" if centred else "") + (", l2" if cfg.similarity == "l2" else "")
             streams[label] = _similarity(env_cfg, name, centred, video, rollouts)
     apart = 1000.0 * cfg.clip_stride * cfg.film_every / rate
-    print(f"\nReference: {describe(reference)}.")
+    print(f"\nReference: {describe(given)}.")
     print(f"{size} px at {rate:g} Hz; clips of {cfg.clip_length} frames, {apart:g} ms apart; means over the frames.\n")
     print(table(streams))
     near = ahead(min(SHIFTS, key=lambda shift: abs(shift / rate - NEAR)))
@@ -111,9 +116,8 @@ def _encoders(wanted: list[str] | None, weights: str) -> list[str]:
     return ["efficientnet"]
 
 
-def _video(reference: Reference, rate: float, size: int, device: str, count: int) -> Video:
-    """A reference as the task's camera would have seen it."""
-    reference = reference.resample(rate)
+def _video(reference: Reference, size: int, device: str, count: int) -> Video:
+    """A reference, at the control rate, as the task's camera would have seen it."""
     frames, masks = (torch.from_numpy(values[:count]).to(device) for values in (reference.frames, reference.masks))
     return fit_frames(frames, masks, size)
 
@@ -126,7 +130,7 @@ def _film(task: str, env_cfg, size: int, count: int, rate: float, device: str) -
     if motion is None or entry_point is None:
         print(f"[nil_ext] {task} has no sketch whose motion is known: rollouts that need one are left out.")
         return {}
-    motion = embedded_reference(task).resample(rate).motion
+    motion = at_control_rate(embedded_reference(task), env_cfg.commands.reference, rate).motion
     variants = motion_variants(motion, pkgutil.resolve_name(entry_point), count, rate)
     joined = {
         "joint_names": motion["joint_names"],
@@ -140,7 +144,9 @@ def _film(task: str, env_cfg, size: int, count: int, rate: float, device: str) -
     return dict(zip(variants, pieces, strict=True))
 
 
-def _other_robots(task: str, robot: str, rate: float, size: int, device: str, count: int) -> dict[str, Video]:
+def _other_robots(
+    task: str, cfg: ReferenceCommandCfg, rate: float, size: int, device: str, count: int
+) -> dict[str, Video]:
     """Embedded references of other robots."""
     videos = {}
     for folder in sorted((ASSETS / "references").iterdir()):
@@ -148,8 +154,8 @@ def _other_robots(task: str, robot: str, rate: float, size: int, device: str, co
             continue
         other = Reference.load(folder)
         name = other.meta.get("robot", folder.name)
-        if name != robot:
-            videos[f"another robot: {name}"] = _video(other, rate, size, device, count)
+        if name != cfg.robot:
+            videos[f"another robot: {name}"] = _video(at_control_rate(other, cfg, rate), size, device, count)
     return videos
 
 

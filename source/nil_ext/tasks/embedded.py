@@ -90,6 +90,17 @@ def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None, devic
     return reference
 
 
+def at_control_rate(reference: Reference, cfg: ReferenceCommandCfg, rate: float) -> Reference:
+    """The reference with a frame for each control step, by time or as the settings say (``frame_per_step``).
+
+    Args:
+        reference: any.
+        cfg: settings of the reference.
+        rate: control steps per second [Hz].
+    """
+    return reference.frame_per_step(rate) if cfg.frame_per_step else reference.resample(rate)
+
+
 def view_of(cfg: ReferenceCommandCfg) -> tuple[float, float]:
     """Azimuth and elevation [deg] from which the task's camera films; (0, 0) is the side view."""
     return float(cfg.camera_azimuth), float(cfg.camera_elevation)

@@ -19,7 +19,7 @@ from ...perception.encoders import Encoder, make_encoder
 from ...perception.masks import MaskCode, change_weight, composite, fit_frames, iou, shaped, soft_iou, soften
 from ...perception.similarity import VideoSimilarity
 from ...reference import Reference
-from ..embedded import load_reference
+from ..embedded import at_control_rate, load_reference
 from ..follow_camera import FollowCamera
 from .reference_states import reference_states, start_frames
 
@@ -69,8 +69,7 @@ class ReferenceCommand(CommandTerm):
         reference = load_reference(cfg, device=self.device)
         self.source_digest = reference.digest
         """Hash of the reference as it is given."""
-        control_rate = 1.0 / env.step_dt
-        reference = reference.frame_per_step(control_rate) if cfg.frame_per_step else reference.resample(control_rate)
+        reference = at_control_rate(reference, cfg, 1.0 / env.step_dt)
         last = min(len(reference) - 1, round(env.cfg.episode_length_s / env.step_dt))
         self.length = last + 1
         """Frames of the reference that an episode can last."""
