@@ -28,6 +28,7 @@ from nil_ext.cli.checks.simulation import Findings, check_task, frame_line, memo
 from nil_ext.robots.robot import RobotModel
 
 TASK = "NIL-H1-Walk"
+GO2 = Path(__file__).parents[2] / "docs/examples/go2.toml"
 GIB, MIB = 2**30, 2**20
 
 GOOD = Findings(
@@ -90,6 +91,24 @@ def test_an_unknown_task_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_every_registered_task_is_looked_at():
     assert doctor._tasks(None) == sorted(name for name in gym.registry if name.startswith("NIL-"))
     assert TASK in doctor._tasks(None)
+
+
+def test_a_robot_of_the_user_s_own_is_looked_at_by_its_file(monkeypatch: pytest.MonkeyPatch, capsys):
+    """In processes that know it by the file alone."""
+    started = []
+
+    def start(command: list[str], **_) -> SimpleNamespace:
+        started.append(command)
+        return SimpleNamespace(stdout="", stderr="error: no sketch", returncode=2)
+
+    monkeypatch.setattr(simulation.subprocess, "run", start)
+    assert doctor.run(["--robot", str(GO2)]) == 1
+    del gym.registry["NIL-Go2-Walk"]
+    said = capsys.readouterr().out
+    assert "model Go2" in said
+    assert "model H1" not in said
+    assert f"see the whole output: scripts/play.py --robot {GO2}" in said
+    assert [command[3:5] for command in started] == [["--robot", str(GO2)]]
 
 
 # -- judgement

@@ -10,15 +10,18 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import gymnasium as gym
 
 import nil_ext.tasks  # noqa: F401  (registers the tasks)
 
 from ..errors import InputError
+from ..robots.user import load_robot_file
 from ..tasks.embedded import ASSETS
 from .checks import Line
 from .common import run_main
+from .own_robot import register_robot_file
 
 
 def run(argv: list[str]) -> int:
@@ -28,11 +31,12 @@ def run(argv: list[str]) -> int:
         "started: physics=..., renderer=..., presets=..., --device, overrides."
     )
     parser.add_argument("--task", action="append", help="Look at this task only; may be given again. Default: all.")
+    parser.add_argument("--robot", type=Path, help="Facts of your own robot (.toml or .py): look at its walk.")
     parser.add_argument("--quick", action="store_true", help="Start no simulation: no frames, no memory.")
     parser.add_argument("--json", action="store_true", help="Print the report as JSON.")
     args, options = parser.parse_known_args(argv)
     lines = []
-    for line in examine(_tasks(args.task), options, simulate=not args.quick):
+    for line in examine(_tasks(args.task, args.robot), options, simulate=not args.quick):
         lines.append(line)
         if not args.json:
             print(line, flush=True)
@@ -69,8 +73,10 @@ def examine(tasks: list[str], options: list[str], simulate: bool = True) -> Iter
             yield from check_task(task, options)
 
 
-def _tasks(asked: list[str] | None) -> list[str]:
-    """Registered tasks of ours, or those asked for."""
+def _tasks(asked: list[str] | None, robot_file: Path | None = None) -> list[str]:
+    """Registered tasks of ours, or those asked for, by name or by the file of a robot."""
+    if robot_file is not None:
+        asked = [*(asked or []), register_robot_file(load_robot_file(robot_file), robot_file)]
     known = sorted(name for name in gym.registry if name.startswith("NIL-"))
     for task in asked or []:
         if task not in known:

@@ -18,6 +18,7 @@ import torch
 from ...perception.masks import iou
 from ...reference.cache import cache_root
 from ..common import parse_args, resolve_cfgs, run_main
+from ..own_robot import task_option
 from .line import Line
 
 _FEW, _MANY = 4, 64
@@ -65,7 +66,8 @@ def check_task(task: str, options: list[str]) -> Iterator[Line]:
     if _converted_models() != models:  # by that process, which kept some memory of it
         few = _look(task, _FEW, options)
     if isinstance(few, str):
-        yield Line(f"frame {task}", "problem", few, f"see the whole output: scripts/play.py --task {task}")
+        remedy = f"see the whole output: scripts/play.py {' '.join(task_option(task))}"
+        yield Line(f"frame {task}", "problem", few, remedy)
         return
     yield frame_line(task, few)
     many = _look(task, _MANY, options)
@@ -125,7 +127,7 @@ def _converted_models() -> set[str]:
 
 def _look(task: str, num_envs: int, options: list[str]) -> Findings | str:
     """What a process of its own finds, or why it found nothing."""
-    command = [sys.executable, "-m", __name__, "--task", task, "--num_envs", str(num_envs), *options]
+    command = [sys.executable, "-m", __name__, *task_option(task), "--num_envs", str(num_envs), *options]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
