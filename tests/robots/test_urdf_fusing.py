@@ -88,6 +88,27 @@ def test_unknown_names_and_broken_files_are_refused(arm: Path, tmp_path: Path):
     assert not (tmp_path / "fused.urdf").exists()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('<parent link="base"/>', "", "joint 'weld' has no link as its parent"),
+        ('<child link="hand"/>', '<child link="hnd"/>', "joint 'elbow' has 'hnd', which is no link, as its child"),
+        ('<mass value="1"/>', "", "link 'hand' has an inertial without a number as mass value"),
+        ('iyy="0.2" iyz="0" ', "", "link 'stub' has an inertial without a number as inertia iyy, iyz"),
+        ('<mass value="1"/>', '<mass value="heavy"/>', "link 'hand' has an inertial without a number as mass value"),
+        ('xyz="1 0 0"', 'xyz="1 0"', "an origin has xyz='1 0', not three numbers"),
+        ('<sphere radius="0.1"/>', "<mesh/>", "a mesh has no filename"),
+    ],
+)
+def test_what_a_file_lacks_is_named(arm: Path, tmp_path: Path, old: str, new: str, told: str):
+    assert old in ARM
+    arm.write_text(ARM.replace(old, new, 1))
+    with pytest.raises(InputError) as refusal:
+        fuse_fixed_joints(arm, tmp_path / "fused.urdf")
+    assert str(refusal.value) == f"Robot model '{arm}' is no complete URDF: {told}."
+    assert not (tmp_path / "fused.urdf").exists()
+
+
 def test_the_fused_a1_moves_like_the_original(tmp_path: Path):
     source = model_file(A1.model.package, A1.model.path)
     fuse_fixed_joints(source, tmp_path / "a1.urdf", A1.model.keep_links)

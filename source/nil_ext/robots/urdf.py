@@ -10,6 +10,7 @@ Fusing them first keeps the model's mass and leaves its bodies and joints only.
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -38,12 +39,14 @@ def fuse_fixed_joints(
         colliding: links that keep their collision shapes; empty for all.
 
     Raises:
-        InputError: When the file is no URDF or one of the names does not exist.
+        InputError: When the file is no URDF, lacks something, or one of the names does not exist.
     """
     try:
         robot = ET.parse(source).getroot()
     except (OSError, ET.ParseError) as error:
         raise InputError(f"Robot model '{source}' cannot be read as URDF: {error}.") from error
+    if faults := _faults(robot):
+        raise InputError(f"Robot model '{source}' is no complete URDF: {'; '.join(faults)}.")
     links = {link.get("name"): link for link in robot.findall("link")}
     joints = {joint.get("name"): joint for joint in robot.findall("joint")}
     if unknown := sorted(((set(keep) | set(colliding)) - set(links)) | (set(locked) - set(joints))):
@@ -73,6 +76,42 @@ def fuse_fixed_joints(
         if "://" not in mesh.get("filename"):  # relative to the source, which the target does not lie beside
             mesh.set("filename", str((source.parent / mesh.get("filename")).resolve()))
     ET.ElementTree(robot).write(target, encoding="utf-8", xml_declaration=True)
+
+
+def _faults(robot: ET.Element) -> list[str]:
+    """What the elements that are read below lack; part of a sentence each."""
+    faults = []
+    names = {link.get("name") for link in robot.findall("link")}
+    for joint in robot.findall("joint"):
+        for end in ("parent", "child"):
+            element = joint.find(end)
+            name = None if element is None else element.get("link")
+            if name not in names:
+                told = "no link" if name is None else f"'{name}', which is no link,"
+                faults.append(f"joint '{joint.get('name')}' has {told} as its {end}")
+    for link in robot.findall("link"):
+        if (inertial := link.find("inertial")) is None:
+            continue
+        for tag, keys in (("mass", ("value",)), ("inertia", ("ixx", "ixy", "ixz", "iyy", "iyz", "izz"))):
+            element = inertial.find(tag)
+            values = {} if element is None else element.attrib
+            if wrong := [key for key in keys if not _is_number(values.get(key))]:
+                faults.append(f"link '{link.get('name')}' has an inertial without a number as {tag} {', '.join(wrong)}")
+    for origin in robot.iter("origin"):
+        for key in ("xyz", "rpy"):
+            text = origin.get(key) or "0 0 0"
+            if len(text.split()) != 3 or not all(map(_is_number, text.split())):
+                faults.append(f"an origin has {key}='{text}', not three numbers")
+    if any(mesh.get("filename") is None for mesh in robot.iter("mesh")):
+        faults.append("a mesh has no filename")
+    return faults
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return text is not None and math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def mass(link: ET.Element) -> float:
