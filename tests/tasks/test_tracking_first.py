@@ -23,6 +23,7 @@ def env(open_env):
     def change(cfg: ImitationEnvCfg) -> None:
         cfg.tracking_steps, cfg.speed_weight = STEPS, VIDEO["tracking_root_vel"]
         cfg.joints_weight, cfg.tracking_until = VIDEO["tracking_joint_pos"], 1.0
+        cfg.commands.reference.lost_below = 0.3  # off by default
         cfg.begin_with_tracking()
 
     with open_env("presets=cpu", num_envs=NUM_ENVS, task="NIL-A1-Walk", change=change) as env:

@@ -222,7 +222,6 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         self.commands.reference.centred = True
         self.commands.reference.film_every = 2
         self.commands.reference.start_along_reference = 0.8
-        self.commands.reference.lost_below = 0.3
         self.commands.reference.lift = True
         self.commands.reference.observe_motion = True
         # a bad policy pays more in penalties than it earns, which would make falling the best thing to do
