@@ -215,13 +215,15 @@ choose_environment() {
 }
 
 # `isaaclab -p` keeps a parent alive that kills the script 0.25 s after Ctrl-C and passes no other signal on. Its
-# last step is made an exec instead: the script gets the signals, the terminal and the exit code to itself.
+# last step is made an exec instead: the script gets the signals, the terminal and the exit code to itself. What
+# started all this may have blocked them, which a script inherits and Python never undoes: it could not be stopped.
 hand_over='
-import os, sys
+import os, signal, sys
 from isaaclab.cli import cli, utils
 
 def replace(command, env=None, **_):
     sys.stdout.flush()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     os.execvpe(command[0], command, env or os.environ)
 
 utils.run_command = replace

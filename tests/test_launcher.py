@@ -67,9 +67,11 @@ class Checkout:
         log.unlink(missing_ok=True)
         return calls
 
-    def start(self, *arguments: str, launcher: Path | None = None, cwd: Path | None = None, **variables: str):
+    def start(
+        self, *arguments: str, launcher: Path | None = None, cwd: Path | None = None, wrapper=(), **variables: str
+    ):
         return subprocess.Popen(
-            [launcher or self.folder / "isaaclab.sh", *arguments],
+            [*wrapper, launcher or self.folder / "isaaclab.sh", *arguments],
             cwd=cwd or self.folder,
             env=self.environment | variables,
             stdin=subprocess.DEVNULL,
@@ -156,8 +158,17 @@ def test_script_gets_its_arguments_and_folder_and_gives_the_exit_code(active: Ch
     assert not active.venv.exists()
 
 
+BLOCKED = (
+    "import os, signal, sys\n"
+    "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})\n"
+    "os.execv(sys.argv[1], sys.argv[1:])\n"
+)
+"""Becomes the command that follows, which inherits two blocked signals, as from a careless supervisor."""
+
+
+@pytest.mark.parametrize("wrapper", [(), (PYTHON, "-c", BLOCKED)], ids=["as_usual", "blocked"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_leave_the_script_time_to_save(active: Checkout, tmp_path: Path, number: signal.Signals):
+def test_signals_leave_the_script_time_to_save(active: Checkout, tmp_path: Path, number: signal.Signals, wrapper):
     # A plain `isaaclab -p` kills its script 0.25 s after Ctrl-C and leaves it running after a SIGTERM.
     script = tmp_path / "train.py"
     script.write_text(
@@ -166,7 +177,7 @@ def test_signals_leave_the_script_time_to_save(active: Checkout, tmp_path: Path,
         f"signal.signal({int(number)}, save)\n"
         "print('training', flush=True)\ntime.sleep(30)\n"
     )
-    process = active.start("-p", str(script))
+    process = active.start("-p", str(script), wrapper=wrapper)
     assert any(line == "training\n" for line in iter(process.stdout.readline, ""))
     # The terminal tells the whole group, a batch system perhaps only the process it started.
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
