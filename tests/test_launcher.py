@@ -175,7 +175,8 @@ def test_signals_leave_the_script_time_to_save(active: Checkout, tmp_path: Path,
         "import os, signal, sys, time\n"
         "def save(*_):\n    time.sleep(1)\n    os.write(1, b'saved\\n')\n    sys.exit(3)\n"
         f"signal.signal({int(number)}, save)\n"
-        "print('training', flush=True)\ntime.sleep(30)\n"
+        # Python looks at a signal that comes between two steps of it only after the step: short ones.
+        "print('training', flush=True)\nfor _ in range(300):\n    time.sleep(0.1)\n"
     )
     process = active.start("-p", str(script), wrapper=wrapper)
     assert any(line == "training\n" for line in iter(process.stdout.readline, ""))
