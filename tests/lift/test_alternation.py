@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nil_ext.lift.alternation import alternating, mirrored, passings
+from nil_ext.lift.alternation import alternating, half_stride, pace, passings, repeated
 
 RATE = 30.0
 LIMBS = [0, 1], [2, 3]
@@ -69,24 +69,51 @@ def test_the_moment_of_passing_keeps_the_course():
     assert np.abs(nearest - path).max() == pytest.approx(0.0, abs=0.02)
 
 
-def test_a_symmetrical_gait_is_its_own_mirror_image():
+def test_a_steady_pace_is_the_time_between_passings():
     path = swing()
-    found = mirrored(path, LIMBS, RATE)
-    assert found is not None
-    np.testing.assert_allclose(found, path, atol=0.01)  # half a stride is 15 frames, and 60 there are
-    # a second limb that is never seen to bend: it does what the first one does, as far as half of the mean goes
+    assert pace(path, LIMBS, RATE) == pytest.approx(15.0)  # 1 Hz at 30 frames a second
+    assert pace(path[:20], LIMBS, RATE) is None  # one passing
+    assert pace(0.1 * path, LIMBS, RATE) is None  # they hardly swing
+    # the same swing, the second half of it in half the time
+    quick = np.concatenate([path[:30], path[30::2], path[::2]])
+    assert pace(quick, LIMBS, RATE) is None
+
+
+def test_half_a_stride_is_what_all_limbs_repeat_themselves_by():
+    turn = 2.0 * np.pi * np.arange(60) / 9.4  # half a stride of 4.7 frames
+    one = np.stack([np.cos(turn), np.cos(turn - 0.5), -np.cos(turn), -np.cos(turn - 0.5)], axis=1)
+    path, pairs = np.concatenate([one, -one], axis=1), [LIMBS, ([4, 5], [6, 7])]
+    assert half_stride(one, [LIMBS], [5.0]) == pytest.approx(4.7, abs=0.05)
+    # of the second pair a passing was missed now and then, so that its pace seems longer
+    for paces in ([5.0, 8.0], [8.0, 5.0]):
+        assert half_stride(path, pairs, paces) == pytest.approx(4.7, abs=0.05)
+
+
+def test_a_symmetrical_gait_repeats_itself_and_its_mirror_image():
+    path, columns, swapped = swing(), [0, 1, 2, 3], [2, 3, 0, 1]
+    for moments in ((-1, 1), (-2, 2), (-4, -3, -2, -1, 1, 2, 3, 4)):
+        np.testing.assert_allclose(repeated(path, columns, swapped, 15.0, moments), path, atol=0.01)
+    # a second limb that is never seen to bend: half a stride away it does what the first one does
     stiff = path.copy()
     stiff[:, 3] = 0.0
-    found = mirrored(stiff, LIMBS, RATE)
+    found = repeated(stiff, columns, swapped, 15.0, (-1, 1))
     np.testing.assert_allclose(found[:, 3], path[:, 3], atol=0.01)
     np.testing.assert_allclose(found[:, 1], 0.0, atol=1e-9)
 
 
-def test_what_the_clip_does_not_show_is_not_mirrored():
-    path = swing()[:27]  # passings in frames 7 and 22
-    found = mirrored(path, LIMBS, RATE)
+def test_a_frame_that_is_wrong_does_not_spread():
+    path, columns = swing(), [0, 1, 2, 3]
+    wrong = path.copy()
+    wrong[20] += 1.0
+    found = repeated(wrong, columns, [2, 3, 0, 1], 15.0, (-4, -3, -2, -1, 1, 2, 3, 4))
+    # frames 5, 35 and 50 see it among other moments, frame 20 itself does not see it
+    for frame in (20, 35, 50):
+        np.testing.assert_allclose(found[frame], path[frame], atol=0.05)
+
+
+def test_what_the_clip_does_not_show_is_unknown():
+    path = swing()[:27]
+    found = repeated(path, [0, 3], [2, 1], 15.0, (-1, 1))
     assert np.isnan(found[12:15]).all()
     assert np.isfinite(found[:12]).all() and np.isfinite(found[15:]).all()
-    np.testing.assert_allclose(found[:12], path[:12], atol=0.02)
-    assert mirrored(path[:20], LIMBS, RATE) is None  # one passing
-    assert mirrored(0.1 * swing(), LIMBS, RATE) is None  # they hardly swing
+    np.testing.assert_allclose(found[:12], path[:12][:, [0, 3]], atol=0.02)

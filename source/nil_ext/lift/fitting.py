@@ -97,6 +97,11 @@ class Picture:
             costs[part] = 0.5 * self._weight * (error**2).sum(axis=1)
         return costs
 
+    def iou(self, path: np.ndarray) -> float:
+        """Overlap of the blurred pictures with those of a pose for each frame (T, P), over all of the clip."""
+        drawn = self._blurred(self.puppet.draw(path, self.size))
+        return float(np.minimum(drawn, self._targets).sum() / np.maximum(drawn, self._targets).sum())
+
     def slopes(self, poses: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Gauss-Newton's view of the cost.
 

@@ -8,9 +8,10 @@
 2. Each candidate is improved by itself against blurred pictures, coarse ones first.
 3. A path through the candidates is chosen by cost and continuity, which keeps left and right apart, continued into the
    neighbouring frames and with limbs exchanged as further candidates, and chosen again.
-4. Limbs take turns in front, where that does not bend their course much more than what was found.
+4. Limbs that pass each other at a steady pace take turns in front.
 5. All frames are improved together with a prior for smoothness, in larger pictures, and seen from further away: the
-   distance that fits best is kept.
+   distance that fits best is kept. Where the gait is steady strides are held to repeat one another, unless the pictures
+   speak against it.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ import numpy as np
 
 from ..reference.quality import MIN_REACHABLE
 from ..robots.robot import Robot
-from .alternation import alternating, exchange, mirrored
+from .alternation import Limbs, alternating, exchange, half_stride, pace, repeated
 from .candidates import best_path, spread, spread_over_groups
 from .fitting import Picture, Prior, refine, refine_together
 from .motion import soles
-from .silhouette import Puppet
+from .silhouette import NUM_ROOT, Puppet
 from .skeleton import Skeleton
 
 _GOOD_COST = 25.0
@@ -45,9 +46,12 @@ _ZOOM_DEVIATION = 0.002
 _WIDTH = 12
 """Candidates of a frame that a path may choose from."""
 
-_TURNS = 1.25
-"""How much more than the path found one may be bent whose limbs take turns, and still be preferred (ours: 0.4 on the
-generated clip of the H1, 1.1 on the G1's, 1.5 on the A1's, whose legs are not all told apart)."""
+_GIVEN_UP = 0.03
+"""IoU that may be lost by holding a gait to repeat itself (ours: 0.00 to 0.02 on the generated clips of the humanoids,
+0.05 on the A1's, whose legs are seen from above)."""
+
+_MOMENTS = (-4, -3, -2, -1, 1, 2, 3, 4)
+"""Half strides from now at which a steady gait is asked what it does now."""
 
 _DISTANCES = (1.0, 2.0, 4.0)
 """Distances of the camera that are tried, in units of the task's: generated clips often show less perspective."""
@@ -87,13 +91,37 @@ class LiftSettings:
     """Standard deviation of joint speeds that the choice of a path assumes [rad/s]."""
     acceleration: float = 100.0
     """Standard deviation of joint accelerations that are assumed [rad/s²]."""
-    asymmetry: float = 0.15
-    """Standard deviation of how a limb differs from its mirror image half a stride before and after [rad]."""
+    unsteadiness: float = 0.035
+    """Standard deviation of how joints and the root's pitch differ from what they, or their mirror images, are in the
+    strides before and after, where the gait is steady [rad]."""
     least_iou: float = MIN_REACHABLE
     """A frame whose IoU is lower does not show the pose that was found."""
     most_lost: float = 0.1
     """Share of such frames above which the lift is refused."""
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A path through all frames, as a camera at some distance sees it."""
+
+    cost: float
+    iou: float
+    """Of the whole clip."""
+    puppet: Puppet
+    path: np.ndarray
+    """(T, P)."""
+    deviation: np.ndarray
+    """(T, P)."""
+
+
+@dataclass(frozen=True)
+class _Gait:
+    """Limbs that take turns at a steady pace."""
+
+    half: float
+    """Frames of half a stride."""
+    pairs: list[Limbs]
 
 
 class PoseSearch:
@@ -150,13 +178,17 @@ class PoseSearch:
             offered, price = refine(self.pictures[1], offered, places, self.prior, self.limits, 2)
             poses, cost = np.concatenate([poses, offered]), np.concatenate([cost, price])
             frames = np.concatenate([frames, places])
-        path = self._take_turns(self._path(poses, cost, frames)[0])
-        fits = []
-        for share, distance in zip((0.76, 0.83, 0.90), _DISTANCES, strict=True):
-            self.report("fitting all frames together", share)
-            fits.append(self._from(distance, path))
-        _, self.puppet, path, deviation = min(fits, key=lambda fit: fit[0])
-        return path, deviation
+        found = self._path(poses, cost, frames)[0]
+        gait, turned = self._take_turns(found)
+        self.report("fitting all frames together", 0.76)
+        fit = self._seen(found)
+        if gait is not None:
+            self.report("repeating the strides", 0.87)
+            steady = self._seen(turned, gait)
+            # a clip of which that is not true is taken as it looks
+            fit = steady if steady.iou > fit.iou - _GIVEN_UP else fit
+        self.puppet = fit.puppet
+        return fit.path, fit.deviation
 
     def _pictures(self, puppet: Puppet) -> list[Picture]:
         """The clip in each size, as a puppet is compared with it."""
@@ -165,23 +197,41 @@ class PoseSearch:
             for size, blur in zip(self.settings.sizes, self.settings.blurs, strict=True)
         ]
 
-    def _from(self, distance: float, path: np.ndarray) -> tuple[float, Puppet, np.ndarray, np.ndarray]:
-        """What a path (T, P) costs when it is fitted by a camera at a distance; puppet, path and deviation (T, P)."""
+    def _seen(self, path: np.ndarray, gait: _Gait | None = None) -> _Fit:
+        """A path (T, P) fitted from each distance of the camera, held to repeat itself by a gait; the best of them."""
+        fits = [fit for distance in _DISTANCES for fit in self._from(distance, path, gait)]
+        return min(fits, key=lambda fit: fit.cost)
+
+    def _from(self, distance: float, path: np.ndarray, gait: _Gait | None) -> list[_Fit]:
+        """A path (T, P) fitted as by a camera at a distance, in units of the task's.
+
+        One that repeats itself is looked for from the path and from what it comes to without that: legs of a trot that
+        were exchanged in passing stay so in the one, strides that are too uneven stay so in the other.
+        """
         puppet = Puppet(self.skeleton, self.robot, distance, self.puppet.joints)
         _, middle, fine = self._pictures(puppet)
         middle.trust = fine.trust = self.pictures[0].trust
-        path, _ = refine_together(middle, path, self.prior, self.limits, self.bend, 5)
-        path, deviation = refine_together(fine, path, self._symmetric(path), self.limits, self.bend, 5)
-        # coarser pictures do not tell perspectives apart
-        return self._total(path, fine), puppet, path, deviation
+        loose = refine_together(middle, path, self.prior, self.limits, self.bend, 5)[0]
+        fits = []
+        for fitted in (loose,) if gait is None else (path, loose):
+            for picture in (fine,) if gait is None else (middle, middle, fine):
+                prior = self.prior if gait is None else self._steady(fitted, gait)
+                fitted, deviation = refine_together(picture, fitted, prior, self.limits, self.bend, 5)
+            # coarser pictures do not tell perspectives apart
+            fits.append(_Fit(self._total(fitted, fine), fine.iou(fitted), puppet, fitted, deviation))
+        return fits
 
-    def _symmetric(self, path: np.ndarray) -> Prior:
-        """The prior, and that a limb does half a stride later what its mirror image does in a path (T, P)."""
-        prior = self.prior
-        for limbs in self.puppet.pairs:
-            if (values := mirrored(path, limbs, self.rate)) is not None:
-                prior = prior.also([*limbs[0], *limbs[1]], values, self.settings.asymmetry)
-        return prior
+    def _steady(self, path: np.ndarray, gait: _Gait) -> Prior:
+        """The prior, and that strides repeat one another as they do in a path (T, P), limbs by turns."""
+        one, other = ([column for limbs in gait.pairs for column in limbs[side]] for side in (0, 1))
+        trunk = [2, *(NUM_ROOT + row for row in np.flatnonzero(self.puppet.trunk))]
+        columns, swapped = one + other + trunk, other + one + trunk
+        deviation = self.settings.unsteadiness
+        prior = self.prior.also(columns, repeated(path, columns, swapped, gait.half, _MOMENTS), deviation)
+        # which of these limbs is which is less certain, and what has no mirror image shows one side alone
+        rest = [column for column in range(NUM_ROOT, self.size) if column not in columns]
+        whole = [moment for moment in _MOMENTS if moment % 2 == 0]
+        return prior.also(rest, repeated(path, rest, rest, gait.half, whole), deviation)
 
     def _together(self, path: np.ndarray) -> np.ndarray:
         """A path (T, P) fitted to the pictures of the second size for a few rounds."""
@@ -244,20 +294,21 @@ class PoseSearch:
         places = np.nonzero(kept)[0]
         return values[np.arange(self.count), choice], values[kept], costs[kept], places
 
-    def _take_turns(self, path: np.ndarray) -> np.ndarray:
-        """The path (T, P) with limbs that take turns, unless that bends its course: pictures are not asked.
+    def _take_turns(self, path: np.ndarray) -> tuple[_Gait | None, np.ndarray]:
+        """The gait of limbs that pass each other at a steady pace, if any, and the path (T, P) where they take turns.
 
-        A wrong perspective says the same in every frame, so that its word weighs more the longer the clip is.
+        Pictures are asked only which of two limbs begins: a wrong perspective says the same in every frame, so that its
+        word weighs more the longer the clip is.
         """
+        pairs, paces = [], []
         for limbs in self.puppet.pairs:
-            others = alternating(path, limbs, self.rate)
-            if not others:
+            if (steps := pace(path, limbs, self.rate)) is None:
                 continue
-            fits = [self._together(each) for each in (path, *others)]
-            best = min((1, 2), key=lambda number: self._total(fits[number], self.pictures[1]))
-            if self._bent(fits[best]) < _TURNS * self._bent(fits[0]):
-                path = others[best - 1]
-        return path
+            pairs.append(limbs)
+            paces.append(steps)
+            if others := alternating(path, limbs, self.rate):
+                path = min(others, key=lambda other: self._total(self._together(other), self.pictures[1]))
+        return (_Gait(half_stride(path, pairs, paces), pairs) if pairs else None), path
 
     def _bent(self, path: np.ndarray) -> float:
         """How far a path (T, P) is from keeping its course."""
