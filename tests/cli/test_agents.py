@@ -91,8 +91,11 @@ def test_ppo_trains_and_its_export_runs_in_mujoco(scripts, tmp_path):
     assert contract["nil_ext.control_rate"] == pytest.approx(25.0)
     assert contract["nil_ext.action"]["kind"] == "residual"
     knee = contract["nil_ext.joint_names"].index("left_knee")
-    # the H1's facts: an action of 1 moves the knee's target by .8 rad; its motor's gains and limit
-    assert contract["nil_ext.action"]["scale"][knee] == pytest.approx(0.8)
+    # the H1's facts: an action of 1 moves the knee's target by .4 rad; its motor's gains and limit
+    moved = contract["nil_ext.action"]["joints"]
+    assert len(moved) == 11  # legs and torso
+    assert contract["nil_ext.action"]["scale"][moved.index("left_knee")] == pytest.approx(0.4)
+    assert contract["nil_ext.action"]["ramped"]
     # a row for each of the 10 steps of 0.4 s: the sketch's joint positions, near the start pose
     assert [len(row) for row in contract["nil_ext.action"]["offset"]] == 10 * [19]
     first = torch.tensor(contract["nil_ext.action"]["offset"][0]) - torch.tensor(contract["nil_ext.start"]["joint_pos"])

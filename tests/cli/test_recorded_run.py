@@ -114,6 +114,18 @@ def test_clips_of_an_older_run_keep_their_spacing(make_run, parse):
     assert env_cfg.commands.reference.film_every == 3
 
 
+def test_residual_targets_of_an_older_run_stay_as_they_were(make_run, parse):
+    def age(env: dict) -> None:
+        joints = env["actions"]["joints"]
+        joints.update(joint_names=[".*"], scale={".*": 0.35})
+        del joints["ramped"], joints["scale_around_e0"]
+
+    env_cfg, _ = make_run("run", age, "env.actions.joints=residual").resolve(parse(*CALL), list(CALL))
+    joints = env_cfg.actions.joints
+    assert (joints.joint_names, joints.ramped) == ([".*"], False)
+    assert joints.scale == joints.scale_around_e0 == {".*": 0.35}
+
+
 def test_what_was_added_since_an_old_run_is_off(make_run, parse):
     def age(env: dict) -> None:
         for name in ("heading", "root_height"):

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import mujoco
 import numpy as np
@@ -70,7 +71,10 @@ def position_contract(robot: Robot) -> dict:
         "task": f"NIL-{robot.name}-Walk", "robot": robot.name, "joint_names": names,
         "control_rate": 25.0, "physics_rate": 250.0,
         "observations": [{"name": n, "size": s, "scale": SCALES.get(n, 1.0)} for n, s in SIZES.items()],
-        "action": {"kind": "position", "scale": of_joints(robot.action_scale, names), "offset": start, "clip": 1.0},
+        "action": {
+            "kind": "position", "joints": names, "scale": of_joints(robot.action_scale, names), "offset": start,
+            "ramped": False, "clip": 1.0,
+        },
         "start": {"height": robot.start_height, "joint_pos": start},
         "motors": {
             "stiffness": of_joints(robot.stiffness, names), "damping": of_joints(robot.damping, names),
@@ -149,7 +153,7 @@ def test_onnx_runtime_and_torchscript_give_the_policys_actions(runner, contract,
 def test_both_files_carry_the_contract(exported, contract):
     session = ort.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     stored = read_contract(session.get_modelmeta().custom_metadata_map, exported)
-    assert stored == {"version": 1, **json.loads(json.dumps(contract))}
+    assert stored == {"version": 2, **json.loads(json.dumps(contract))}
     onnx.checker.check_model(str(exported))
     extra = {"nil_ext.json": ""}
     torch.jit.load(str(exported.with_suffix(".pt")), _extra_files=extra)
@@ -232,6 +236,35 @@ def test_residual_targets_go_around_the_row_of_the_frame(contract):
     assert after[2] == after[1]
 
 
+def test_ramped_targets_start_where_the_last_ones_were_and_unmoved_joints_follow(contract):
+    names, start = contract["joint_names"], np.array(contract["start"]["joint_pos"])
+    knee, elbow = names.index("left_knee"), names.index("left_elbow")
+    action = {**contract["action"], "kind": "residual", "ramped": True, "joints": ["left_knee"], "scale": [0.2]}
+    action["offset"] = [(start + 0.3 * np.eye(19)[elbow]).tolist()]
+    robot = MujocoRobot(contract | {"action": action})
+    pulled = []
+
+    def step(*_):
+        pulled.append(robot.data.qfrc_applied[robot._qvel].copy())
+
+    robot._mujoco = SimpleNamespace(mj_step=step)  # the robot stays as it is: torque is gain times target
+    robot.step(np.array([1.0]), 0)
+    stiffness, shares = robot._motors["stiffness"], np.arange(1, robot.substeps + 1) / robot.substeps
+    np.testing.assert_allclose([torque[elbow] for torque in pulled], stiffness[elbow] * 0.3 * shares)
+    np.testing.assert_allclose([torque[knee] for torque in pulled], stiffness[knee] * 0.2 * shares)
+    robot.step(np.array([1.0]), 0)  # the same targets again
+    np.testing.assert_allclose(pulled[-robot.substeps][elbow], stiffness[elbow] * 0.3)
+
+
+def test_a_contract_of_before_moves_every_joint_at_once(contract):
+    action = {key: value for key, value in contract["action"].items() if key not in ("joints", "ramped")}
+    stored = {
+        f"nil_ext.{key}": json.dumps(value) for key, value in {**contract, "version": 1, "action": action}.items()
+    }
+    read = read_contract(stored, Path("policy.onnx"))
+    assert (read["action"]["joints"], read["action"]["ramped"]) == (contract["joint_names"], False)
+
+
 def test_the_script_films_without_isaac_lab(exported, tmp_path):
     if shutil.which("xvfb-run") is None:
         pytest.skip("drawing needs a display or xvfb-run")
@@ -284,9 +317,9 @@ def test_files_that_cannot_be_replayed_are_refused(exported, contract, tmp_path)
     onnx.save(model, str(tmp_path / "bare.onnx"))
     with pytest.raises(InputError, match="carries no nil_ext contract"):
         run(["--policy", str(tmp_path / "bare.onnx")])
-    onnx.helper.set_model_props(model, {"nil_ext.version": "2"})
+    onnx.helper.set_model_props(model, {"nil_ext.version": "3"})
     onnx.save(model, str(tmp_path / "newer.onnx"))
-    with pytest.raises(InputError, match="contract version 2"):
+    with pytest.raises(InputError, match="contract version 3"):
         run(["--policy", str(tmp_path / "newer.onnx")])
     with pytest.raises(InputError, match="no MJCF"):
         MujocoRobot(contract | {"model": {"package": "", "path": "robot.urdf"}})

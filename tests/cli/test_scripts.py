@@ -187,9 +187,9 @@ def test_play_films_and_exports(scripts, trained: SimpleNamespace, interrupted: 
     graph = onnx.reference.ReferenceEvaluator(str(interrupted.folder / "exported" / "policy.onnx"))
     rng = np.random.default_rng(0)
     for _ in range(5):
-        observation = rng.normal(size=(1, 120)).astype(np.float32)
+        observation = rng.normal(size=(1, 112)).astype(np.float32)
         [action] = graph.run(None, {graph.input_names[0]: observation})
-        assert action.shape == (1, 19)
+        assert action.shape == (1, 11)  # legs and torso; the arms follow the reference
         assert np.abs(action).max() <= 1.0
         assert action == pytest.approx(script(torch.from_numpy(observation)).detach().numpy(), abs=1e-5)
     assert len(run_folders(trained.cwd)) == 2  # playing makes no run of its own

@@ -38,7 +38,7 @@ def standing(session: Session) -> Policy:
     if isinstance(term.cfg, ReferencePositionActionCfg):
 
         def hold_start(obs: TensorDict) -> torch.Tensor:
-            term.hold_start()
+            term.aim(session.reference.robot.data.default_joint_pos.torch[0])
             return zero(obs)
 
         return hold_start

@@ -89,9 +89,9 @@ def _observations(session: Session) -> list[dict]:
 
 
 def _action(session: Session) -> dict:
-    """Kind, scale and offset of each joint: the target or torque is offset + scale * clip(action, -1, 1).
+    """What the actions mean: of each joint the offset, to which the moved ones add scale * clip(action, -1, 1).
 
-    They are read off the action term itself, which is affine, so that overrides are in them. Where targets go around
+    Both are read off the action term itself, which is affine, so that overrides are in them. Where targets go around
     the reference's motion, the offset has a row for each of its frames in which a step begins.
     """
     term = session.env.unwrapped.action_manager.get_term("joints")
@@ -99,12 +99,16 @@ def _action(session: Session) -> dict:
     for action in (0.0, 1.0):
         term.process_actions(torch.full_like(term.raw_actions, action))
         values.append(term.processed_actions[0].clone())
-    offset, end = values
+    offset, scale = values[0], values[1] - values[0]
     kind, reference = session.runner.infos["action"], session.reference
-    moves = kind == "residual" and reference.has_motion
+    table, residual = reference.joint_pos_table, kind == "residual"
+    if residual:
+        offset = table[1:] if reference.has_motion else table[0]
     return {
         "kind": kind,
-        "scale": (end - offset).tolist(),
-        "offset": (reference.joint_pos_table[1:] if moves else offset).tolist(),
+        "joints": list(term.IO_descriptor.joint_names),
+        "scale": scale.tolist(),
+        "offset": offset.tolist(),
+        "ramped": residual and term.ramped,
         "clip": 1.0,
     }

@@ -123,6 +123,11 @@ class RecordedRun:
         reference = _at(env, ("commands", "reference"))
         if "encode_every" in reference:  # its name until robots were filmed no more often than their clips want
             reference["film_every"] = reference.pop("encode_every")
+        joints = _at(env, ("actions", "joints"))
+        if str(joints.get("class_type")).endswith(":ReferencePositionAction"):
+            # as its targets were before there was a choice
+            joints.setdefault("ramped", False)
+            joints.setdefault("scale_around_e0", joints["scale"])
         return cls(checkpoint, manifest, env, agent)
 
     def resolve(self, args: argparse.Namespace, argv: list[str], play_mode: bool = False) -> tuple:

@@ -94,8 +94,9 @@ class MujocoRobot:
         self.root = self.model.body(contract["root"]).id
         self._start_pos = np.array(contract["start"]["joint_pos"])
         self._motors = {key: np.array(values) for key, values in contract["motors"].items()}
-        self._scale = np.array(contract["action"]["scale"])
-        self._offsets = np.atleast_2d(contract["action"]["offset"])
+        action = contract["action"]
+        self._moved = [contract["joint_names"].index(name) for name in action["joints"]]
+        self._scale, self._offsets = np.array(action["scale"]), np.atleast_2d(action["offset"])
         self.reset()
 
     def reset(self) -> None:
@@ -104,6 +105,7 @@ class MujocoRobot:
         self.data.qpos[:7] = [0.0, 0.0, self.contract["start"]["height"], 1.0, 0.0, 0.0, 0.0]
         self.data.qpos[self._qpos] = self._start_pos
         self._mujoco.mj_forward(self.model, self.data)
+        self._command = self._start_pos
 
     def step(self, actions: np.ndarray, frame: int) -> None:
         """Run one control step; motors compute and clip their torque in every physics step, as in training.
@@ -112,10 +114,13 @@ class MujocoRobot:
             actions: what the policy wants (A,).
             frame: frame of the reference in which the step begins.
         """
-        command = self._offsets[min(frame, len(self._offsets) - 1)] + self._scale * actions
-        position = self.contract["action"]["kind"] != "torque"
+        last, self._command = self._command, self._offsets[min(frame, len(self._offsets) - 1)].copy()
+        self._command[self._moved] += self._scale * actions
+        position, ramped = self.contract["action"]["kind"] != "torque", self.contract["action"]["ramped"]
         limit = self._motors["effort_limit"]
-        for _ in range(self.substeps):
+        for substep in range(self.substeps):
+            share = (substep + 1) / self.substeps if ramped else 1.0
+            command = last + share * (self._command - last)
             torque = -self._motors["damping"] * self.joint_vel
             torque += self._motors["stiffness"] * (command - self.joint_pos) if position else command
             self.data.qfrc_applied[self._qvel] = torque.clip(-limit, limit)
@@ -213,7 +218,7 @@ def replay(policy: ExportedPolicy, film: bool) -> tuple[dict[str, float], list[n
     robot, observer = MujocoRobot(contract), Observer(contract)
     camera = _Camera(robot) if film else None
     pictures = [camera.picture()] if camera else []
-    action = np.zeros(len(contract["joint_names"]))
+    action = np.zeros(len(contract["action"]["joints"]))
     steps = 0
     while steps < observer.frames - 1 and not robot.fallen:
         action = policy(observer.observe(robot, action, steps))

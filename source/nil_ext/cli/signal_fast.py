@@ -219,6 +219,11 @@ def _clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
+def _start_pose(session: Session) -> torch.Tensor:
+    """Joint positions of e0 (J,) [rad]."""
+    return session.reference.robot.data.default_joint_pos.torch[0]
+
+
 Act = Callable[[object, int], torch.Tensor]
 """Actions (N, A) for observations and the step of the episode."""
 
@@ -232,52 +237,54 @@ def _closed_loop(policy: Policy) -> Act:
     return lambda obs, step: policy(obs)
 
 
-def _open_loop(session: Session, speed: float | None = None) -> Act:
+def _open_loop(session: Session, rows: torch.Tensor, speed: float | None = None) -> Act:
     """Joint targets of the task's sketch, one frame ahead, whatever the robot does; with another speed if given."""
     env, robot = session.env.unwrapped, session.reference.robot
     sketch, task = gym.spec(env.cfg.commands.reference.task).kwargs.get("sketch_entry_point"), env.cfg.commands
     if not sketch:
         raise InputError("The open-loop rollouts need a task with a sketch.")
-    default = robot.data.default_joint_pos.torch
     rate = 1.0 / env.step_dt
     if speed is None:
         motion = embedded_reference(task.reference.task).resample(rate).motion
     else:
         gait = dataclasses.replace(pkgutil.resolve_name(sketch), speed=speed)
-        start = dict(zip(robot.joint_names, default[0].tolist(), strict=True))
+        start = dict(zip(robot.joint_names, _start_pose(session).tolist(), strict=True))
         motion = gait.motion(start, env.cfg.episode_length_s, rate)
     order = [list(motion["joint_names"]).index(name) for name in robot.joint_names]
     angles = torch.as_tensor(motion["joint_pos"][:, order], dtype=torch.float32, device=env.device)
-    return _towards(session, angles)
+    return _towards(session, rows, angles)
 
 
-def _towards(session: Session, angles: torch.Tensor) -> Act:
-    """Actions whose joint targets are the angles (T, J) of the next frame, as far as the action's range allows.
+def _towards(session: Session, rows: torch.Tensor, angles: torch.Tensor) -> Act:
+    """Joint targets that are the angles (T, J) of the next frame in some environments.
+
+    By actions, as far as their range allows, where targets go around e0.
 
     Raises:
         InputError: When actions are no joint targets.
     """
-    env, reference = session.env.unwrapped, session.reference
+    env = session.env.unwrapped
     term = env.action_manager.get_term("joints")
     if not isinstance(term.cfg, JointPositionActionCfg):
         raise InputError("The rollouts need joint targets as actions: leave 'torque' out of the presets.")
-    residual = isinstance(term.cfg, ReferencePositionActionCfg)
-    default = reference.robot.data.default_joint_pos.torch
     scale = torch.as_tensor(term._scale, device=env.device)
 
     def act(obs: object, step: int) -> torch.Tensor:
-        around = reference.next_joint_pos if residual else default
-        return ((angles[min(step + 1, len(angles) - 1)] - around) / scale).clamp(-1.0, 1.0)
+        targets = angles[min(step + 1, len(angles) - 1)]
+        if isinstance(term.cfg, ReferencePositionActionCfg):
+            term.aim(targets, rows)
+            return torch.zeros_like(term.raw_actions)
+        return ((targets - _start_pose(session)) / scale).clamp(-1.0, 1.0)
 
     return act
 
 
-KINDS: dict[str, Callable[[Session, Path], Act]] = {
-    "policy": lambda session, checkpoint: _closed_loop(_trained(session, checkpoint)),
-    "open-loop sketch": lambda session, _: _open_loop(session),
-    "marching": lambda session, _: _open_loop(session, speed=0.0),
-    "standing": lambda session, _: _towards(session, session.reference.robot.data.default_joint_pos.torch[:1]),
-    "random": lambda session, _: _closed_loop(random_actions(session, 0)),
+KINDS: dict[str, Callable[[Session, Path, torch.Tensor], Act]] = {
+    "policy": lambda session, checkpoint, _: _closed_loop(_trained(session, checkpoint)),
+    "open-loop sketch": lambda session, _, rows: _open_loop(session, rows),
+    "marching": lambda session, _, rows: _open_loop(session, rows, speed=0.0),
+    "standing": lambda session, _, rows: _towards(session, rows, _start_pose(session)[None]),
+    "random": lambda session, _, __: _closed_loop(random_actions(session, 0)),
 }
 """Kinds of rollouts, hoped to be good ones first; environment i is of kind i modulo their number."""
 
@@ -286,8 +293,8 @@ KINDS: dict[str, Callable[[Session, Path], Act]] = {
 def _record(session: Session, checkpoint: Path) -> Recording:
     """One episode's time of every kind side by side, from e0; one that falls begins again."""
     env, reference = session.env, session.reference
-    acts = [make(session, checkpoint) for make in KINDS.values()]
     rows = torch.arange(env.num_envs, device=env.device)
+    acts = [make(session, checkpoint, rows[k :: len(KINDS)]) for k, make in enumerate(KINDS.values())]
     recording = Recording([], [], [], [])
 
     def read() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from nil_ext.errors import InputError
 from nil_ext.files import whole_file
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """Version of the contract's keys (docs/agent.md lists them)."""
 
 _PREFIX = "nil_ext."
@@ -52,7 +52,11 @@ def read_contract(properties: dict[str, str], file: Path) -> dict:
     if "version" not in contract:
         raise InputError(f"{file} carries no nil_ext contract: export the policy again with scripts/play.py.")
     if contract["version"] > CONTRACT_VERSION:
-        raise InputError(f"{file} has contract version {contract['version']}: update nil_ext, which knows up to 1.")
+        raise InputError(
+            f"{file} has contract version {contract['version']}: update nil_ext, which knows up to {CONTRACT_VERSION}."
+        )
+    if contract["version"] == 1:  # every joint was moved, and targets went at once
+        contract["action"] = {"joints": contract["joint_names"], "ramped": False, **contract["action"]}
     return contract
 
 

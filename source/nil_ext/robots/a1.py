@@ -58,6 +58,7 @@ A1 = Robot(
     stiffness={".*": 150.0},
     damping={".*": 2.0},
     action_scale={".*_hip_joint": 0.1, ".*_(thigh|calf)_joint": 0.35},
+    residual_scale={".*_hip_joint": 0.1, ".*_(thigh|calf)_joint": 0.2},
     feet=tuple(f"{leg}_foot" for leg in _LEGS),
     torso="trunk",
     sole_points=((0.0, 0.0, 0.0),),

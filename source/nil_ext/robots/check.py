@@ -58,7 +58,7 @@ class ModelFacts:
 _POSITIVE = ("episode_length", "camera.distance", "camera.extent", "env_reward.steps")
 """Facts that are above 0."""
 
-_NOT_NEGATIVE = ("effort_limits", "stiffness", "damping", "action_scale", "armature")
+_NOT_NEGATIVE = ("effort_limits", "stiffness", "damping", "action_scale", "residual_scale", "armature")
 """Facts of every joint that are 0 or more."""
 
 _REWARDS = ("humanoid", "quadruped")
@@ -258,7 +258,7 @@ def _numbers(robot: Robot) -> list[str]:
 def _names(robot: Robot, facts: ModelFacts) -> list[str]:
     """Joints and bodies that do not exist, and joints that are given twice or not at all."""
     found = []
-    tables = ("effort_limits", "stiffness", "damping", "action_scale", "start_joint_pos", "armature")
+    tables = ("effort_limits", "stiffness", "damping", "action_scale", "residual_scale", "start_joint_pos", "armature")
     for table in tables:
         keys = list(getattr(robot, table))
         hits: dict[str, list[str]] = {joint: [] for joint in facts.limits}

@@ -97,6 +97,11 @@ G1 = Robot(
         "waist_.*": 0.25,
         ".*_(shoulder_(roll|yaw)_joint|elbow_joint|wrist_.*)": 0.25,
     },
+    residual_scale={
+        ".*_(hip_pitch|knee|ankle_pitch)_joint": 0.25,
+        ".*_(hip_roll|hip_yaw|ankle_roll)_joint": 0.15,
+        "waist_.*": 0.15,
+    },
     feet=("left_ankle_roll_link", "right_ankle_roll_link"),
     torso="torso_link",
     # centres of the foot's four spheres

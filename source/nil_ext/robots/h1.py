@@ -81,6 +81,7 @@ H1 = Robot(
         "torso.*": 0.25,
         ".*_(shoulder_(roll|yaw)|elbow)": 0.4,
     },
+    residual_scale={".*_(hip_pitch|knee|ankle)": 0.3, ".*_hip_(yaw|roll)": 0.15, "torso.*": 0.15},
     feet=("left_ankle_link", "right_ankle_link"),
     torso="torso_link",
     # the foot's capsules: heel, ball, and the bar under the toes

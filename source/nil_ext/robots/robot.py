@@ -139,6 +139,11 @@ class Robot:
 
     Newton reads an MJCF's, PhysX reads none, and without any a light foot shakes under position control."""
 
+    residual_scale: dict[str, float] = field(default_factory=lambda: {".*": 0.2})
+    """How far an action of 1 moves a joint's position target from the reference's, where its motion is known [rad].
+
+    Joints that are not in it follow the reference: a policy learns sooner without what does not help to balance."""
+
     episode_length: float = 4.0
     """Length of an episode, and of the sketch [s]."""
 

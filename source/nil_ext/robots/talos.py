@@ -111,6 +111,7 @@ TALOS = Robot(
         "head_.*": 0.25,
         "arm_.*": 0.5,
     },
+    residual_scale={"leg_.*_[345]_joint": 0.12, "leg_.*_[126]_joint": 0.08, "torso_.*": 0.08},
     feet=("leg_left_6_link", "leg_right_6_link"),
     torso="torso_2_link",
     # corners of the sole of the foot's collision mesh

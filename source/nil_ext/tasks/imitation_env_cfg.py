@@ -173,12 +173,17 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
                 (targets around e0) or ``residual`` (targets around the reference's joint positions).
         """
         self.scene.robot = articulation_cfg(robot, action)
-        targets = {"asset_name": "robot", "joint_names": [".*"], "scale": dict(robot.action_scale)}
+        every, moved = [".*"], list(robot.residual_scale)
         self.actions.joints = action_preset(
             action,
-            torque=mdp.JointEffortActionCfg(asset_name="robot", joint_names=[".*"], scale=dict(robot.effort_limits)),
-            position=mdp.JointPositionActionCfg(**targets),
-            residual=mdp.ReferencePositionActionCfg(**targets),
+            torque=mdp.JointEffortActionCfg(asset_name="robot", joint_names=every, scale=dict(robot.effort_limits)),
+            position=mdp.JointPositionActionCfg(asset_name="robot", joint_names=every, scale=dict(robot.action_scale)),
+            residual=mdp.ReferencePositionActionCfg(
+                asset_name="robot",
+                joint_names=moved,
+                scale=dict(robot.residual_scale),
+                scale_around_e0=dict(robot.action_scale),
+            ),
         )
         camera = robot.camera
         # a pinhole sees extent / distance = aperture / focal length
