@@ -84,7 +84,9 @@ def test_half_a_stride_is_what_all_limbs_repeat_themselves_by():
     one = np.stack([np.cos(turn), np.cos(turn - 0.5), -np.cos(turn), -np.cos(turn - 0.5)], axis=1)
     path, pairs = np.concatenate([one, -one], axis=1), [LIMBS, ([4, 5], [6, 7])]
     assert half_stride(one, [LIMBS], [5.0]) == pytest.approx(4.7, abs=0.05)
-    # of the second pair a passing was missed now and then, so that its pace seems longer
+    # of the second pair a passing was missed now and then, so that its pace seems longer, and in some frames its limbs
+    # are exchanged
+    path[5::9] = path[5::9][:, [0, 1, 2, 3, 6, 7, 4, 5]]
     for paces in ([5.0, 8.0], [8.0, 5.0]):
         assert half_stride(path, pairs, paces) == pytest.approx(4.7, abs=0.05)
 

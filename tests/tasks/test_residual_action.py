@@ -125,7 +125,9 @@ def test_around_the_start_pose_all_joints_move_where_the_motion_is_not_known(env
     rest = {name: values[:1] for name, values in reference._motion.items()}
     monkeypatch.setattr(reference, "_motion", rest)
     assert not reference.has_motion
-    unknown = term.cfg.class_type(term.cfg.replace(scale_around_e0={".*_calf_.*": 0.4, ".*_(hip|thigh)_.*": 0.1}), env.unwrapped)
+    unknown = term.cfg.class_type(
+        term.cfg.replace(scale_around_e0={".*_calf_.*": 0.4, ".*_(hip|thigh)_.*": 0.1}), env.unwrapped
+    )
     assert unknown.action_dim == 12
     _put(env, reference, FRAMES)
     unknown.process_actions(torch.full((NUM_ENVS, 12), 0.5))

@@ -102,10 +102,11 @@ def pace(path: np.ndarray, limbs: Limbs, rate: float) -> float | None:
 
 
 def half_stride(path: np.ndarray, pairs: Sequence[Limbs], paces: Sequence[float]) -> float:
-    """Frames after which the limbs of each pair do what their others do now.
+    """Frames after which the limbs of each pair do what their others do now, and after twice as many what they do now.
 
     Passings are seen in whole frames, of which a trot takes few, and one may be missed. Of the lengths within 10 % of
-    each pair's pace that one is taken by which all of them repeat themselves best.
+    each pair's pace that one is taken by which all of them repeat themselves best, by the mean of absolute differences:
+    limbs that are exchanged in a few frames should not decide.
 
     Args:
         path: poses. Shape is (T, P).
@@ -113,12 +114,12 @@ def half_stride(path: np.ndarray, pairs: Sequence[Limbs], paces: Sequence[float]
         paces: of each pair [frames].
     """
     one, other = ([column for limbs in pairs for column in limbs[side]] for side in (0, 1))
-    frames, now = np.arange(len(path)), path[:, one + other]
-    course = CubicSpline(frames, path[:, other + one])
+    frames, columns, swapped = np.arange(len(path)), one + other, other + one
+    course = CubicSpline(frames, path, extrapolate=False)
 
     def unlike(half: float) -> float:
-        begun = frames <= len(path) - 1 - half
-        return float(np.square(course(frames[begun] + half) - now[begun]).mean())
+        after = [course(frames + half)[:, swapped], course(frames + 2.0 * half)[:, columns]]
+        return float(np.nanmean(np.abs(np.stack(after) - path[:, columns])))
 
     return float(min(np.outer(paces, np.linspace(0.9, 1.1, 41)).ravel(), key=unlike))
 

@@ -9,6 +9,7 @@ masks does not change with the pose, that of the blurred ones does as long as th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -167,7 +168,7 @@ def refine(
 def refine_together(
     picture: Picture,
     path: np.ndarray,
-    prior: Prior,
+    prior: Callable[[np.ndarray], Prior],
     limits: np.ndarray,
     jerkiness: np.ndarray,
     rounds: int,
@@ -177,7 +178,7 @@ def refine_together(
     Args:
         picture: the clip.
         path: a pose for each frame. Shape is (T, P).
-        prior: what poses are like, or those of each frame.
+        prior: what poses are like, or those of each frame, by the path; asked anew in every step.
         limits: lowest and highest value of each parameter. Shape is (P, 2).
         jerkiness: standard deviation of each parameter's second difference from frame to frame. Shape is (P,).
         rounds: Levenberg-Marquardt steps.
@@ -187,30 +188,31 @@ def refine_together(
     """
     count, size = path.shape
     frames, damping, path = np.arange(count), 1e-3, path.copy()
-    precision = 1.0 / prior.deviation**2
     smooth = _second_differences(count)  # banded (3, T)
 
-    def total(poses: np.ndarray, seen: np.ndarray) -> float:
+    def total(poses: np.ndarray, seen: np.ndarray, held: Prior) -> float:
         bends = poses[2:] - 2.0 * poses[1:-1] + poses[:-2]
-        return float(seen.sum() + prior.cost(poses).sum() + 0.5 * ((bends / jerkiness) ** 2).sum())
+        return float(seen.sum() + held.cost(poses).sum() + 0.5 * ((bends / jerkiness) ** 2).sum())
 
     for _ in range(rounds):
+        held = prior(path)
+        precision = 1.0 / held.deviation**2
         seen, gradient, hessian = picture.slopes(path, frames)
-        cost = total(path, seen)
-        gradient += precision * (path - prior.mean) + _apply(smooth, path) / jerkiness**2
+        cost = total(path, seen, held)
+        gradient += precision * (path - held.mean) + _apply(smooth, path) / jerkiness**2
         hessian += precision[..., None] * np.eye(size)
         while damping < 1e3:
             damped = hessian + damping * np.einsum("npp->np", hessian)[:, :, None] * np.eye(size)
             step = _solve(damped, smooth, 1.0 / jerkiness**2, -gradient.reshape(-1)).reshape(path.shape)
             trial = (path + step).clip(limits[:, 0], limits[:, 1])
-            if total(trial, picture.cost(trial, frames)) < cost:
+            if total(trial, picture.cost(trial, frames), held) < cost:
                 path, damping = trial, max(0.3 * damping, 1e-6)
                 break
             damping *= 10.0
         else:
             break
     _, _, hessian = picture.slopes(path, frames)
-    hessian += precision[..., None] * np.eye(size)
+    hessian += (1.0 / prior(path).deviation ** 2)[..., None] * np.eye(size)
     return path, _deviations(hessian, smooth, 1.0 / jerkiness**2)
 
 

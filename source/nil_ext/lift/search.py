@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -211,17 +212,23 @@ class PoseSearch:
         puppet = Puppet(self.skeleton, self.robot, distance, self.puppet.joints)
         _, middle, fine = self._pictures(puppet)
         middle.trust = fine.trust = self.pictures[0].trust
-        loose = refine_together(middle, path, self.prior, self.limits, self.bend, 5)[0]
+        loose, _ = refine_together(middle, path, self._any, self.limits, self.bend, 5)
+        starts, prior = [loose], self._any
+        if gait is not None:
+            prior = partial(self._steady, gait)
+            starts = [refine_together(middle, start, prior, self.limits, self.bend, 10)[0] for start in (path, loose)]
         fits = []
-        for fitted in (loose,) if gait is None else (path, loose):
-            for picture in (fine,) if gait is None else (middle, middle, fine):
-                prior = self.prior if gait is None else self._steady(fitted, gait)
-                fitted, deviation = refine_together(picture, fitted, prior, self.limits, self.bend, 5)
+        for start in starts:
+            found, deviation = refine_together(fine, start, prior, self.limits, self.bend, 5)
             # coarser pictures do not tell perspectives apart
-            fits.append(_Fit(self._total(fitted, fine), fine.iou(fitted), puppet, fitted, deviation))
+            fits.append(_Fit(self._total(found, fine), fine.iou(found), puppet, found, deviation))
         return fits
 
-    def _steady(self, path: np.ndarray, gait: _Gait) -> Prior:
+    def _any(self, _: np.ndarray) -> Prior:
+        """The prior, whatever the path."""
+        return self.prior
+
+    def _steady(self, gait: _Gait, path: np.ndarray) -> Prior:
         """The prior, and that strides repeat one another as they do in a path (T, P), limbs by turns."""
         one, other = ([column for limbs in gait.pairs for column in limbs[side]] for side in (0, 1))
         trunk = [2, *(NUM_ROOT + row for row in np.flatnonzero(self.puppet.trunk))]
@@ -235,7 +242,7 @@ class PoseSearch:
 
     def _together(self, path: np.ndarray) -> np.ndarray:
         """A path (T, P) fitted to the pictures of the second size for a few rounds."""
-        return refine_together(self.pictures[1], path, self.prior, self.limits, self.bend, 3)[0]
+        return refine_together(self.pictures[1], path, self._any, self.limits, self.bend, 3)[0]
 
     def _starts(self, wanted: np.ndarray, zoom: float, around: float) -> tuple[np.ndarray, np.ndarray]:
         """Poses of a library, drawn with a zoom or around it, that look like each wanted frame, and their frames."""
