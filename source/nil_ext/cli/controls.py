@@ -30,6 +30,11 @@ def controls(session: Session, seed: int) -> dict[str, Policy]:
     }
 
 
+def start_pose(session: Session) -> torch.Tensor:
+    """Joint positions of e0 (J,) [rad]."""
+    return session.reference.robot.data.default_joint_pos.torch[0]
+
+
 def standing(session: Session) -> Policy:
     """Holds the start pose e0 with the robot's position gains, whatever the kind of action."""
     env = session.env
@@ -38,7 +43,7 @@ def standing(session: Session) -> Policy:
     if isinstance(term.cfg, ReferencePositionActionCfg):
 
         def hold_start(obs: TensorDict) -> torch.Tensor:
-            term.aim(session.reference.robot.data.default_joint_pos.torch[0])
+            term.aim(start_pose(session))
             return zero(obs)
 
         return hold_start

@@ -28,7 +28,7 @@ from ..tasks.embedded import embedded_reference
 from ..tasks.mdp.actions_cfg import ReferencePositionActionCfg
 from .checkpoints import find_checkpoint, load_checkpoint
 from .common import parse_args, resolve_cfgs
-from .controls import Policy, random_actions
+from .controls import Policy, random_actions, start_pose
 from .session import Session, open_session
 
 _STRIDES = (2, 4)
@@ -219,11 +219,6 @@ def _clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _start_pose(session: Session) -> torch.Tensor:
-    """Joint positions of e0 (J,) [rad]."""
-    return session.reference.robot.data.default_joint_pos.torch[0]
-
-
 Act = Callable[[object, int], torch.Tensor]
 """Actions (N, A) for observations and the step of the episode."""
 
@@ -248,7 +243,7 @@ def _open_loop(session: Session, rows: torch.Tensor, speed: float | None = None)
         motion = embedded_reference(task.reference.task).resample(rate).motion
     else:
         gait = dataclasses.replace(pkgutil.resolve_name(sketch), speed=speed)
-        start = dict(zip(robot.joint_names, _start_pose(session).tolist(), strict=True))
+        start = dict(zip(robot.joint_names, start_pose(session).tolist(), strict=True))
         motion = gait.motion(start, env.cfg.episode_length_s, rate)
     order = [list(motion["joint_names"]).index(name) for name in robot.joint_names]
     angles = torch.as_tensor(motion["joint_pos"][:, order], dtype=torch.float32, device=env.device)
@@ -274,7 +269,7 @@ def _towards(session: Session, rows: torch.Tensor, angles: torch.Tensor) -> Act:
         if isinstance(term.cfg, ReferencePositionActionCfg):
             term.aim(targets, rows)
             return torch.zeros_like(term.raw_actions)
-        return ((targets - _start_pose(session)) / scale).clamp(-1.0, 1.0)
+        return ((targets - start_pose(session)) / scale).clamp(-1.0, 1.0)
 
     return act
 
@@ -283,7 +278,7 @@ KINDS: dict[str, Callable[[Session, Path, torch.Tensor], Act]] = {
     "policy": lambda session, checkpoint, _: _closed_loop(_trained(session, checkpoint)),
     "open-loop sketch": lambda session, _, rows: _open_loop(session, rows),
     "marching": lambda session, _, rows: _open_loop(session, rows, speed=0.0),
-    "standing": lambda session, _, rows: _towards(session, rows, _start_pose(session)[None]),
+    "standing": lambda session, _, rows: _towards(session, rows, start_pose(session)[None]),
     "random": lambda session, _, __: _closed_loop(random_actions(session, 0)),
 }
 """Kinds of rollouts, hoped to be good ones first; environment i is of kind i modulo their number."""

@@ -317,14 +317,11 @@ class PoseSearch:
                 path = min(others, key=lambda other: self._total(self._together(other), self.pictures[1]))
         return (_Gait(half_stride(path, pairs, paces), pairs) if pairs else None), path
 
-    def _bent(self, path: np.ndarray) -> float:
-        """How far a path (T, P) is from keeping its course."""
-        return 0.5 * float(((np.diff(path, n=2, axis=0) / self.bend) ** 2).sum())
-
     def _total(self, path: np.ndarray, picture: Picture) -> float:
         """What a path (T, P) costs."""
         seen = picture.cost(path, np.arange(self.count))
-        return float(seen.sum() + self.prior.cost(path).sum()) + self._bent(path)
+        bent = 0.5 * ((np.diff(path, n=2, axis=0) / self.bend) ** 2).sum()
+        return float(seen.sum() + self.prior.cost(path).sum() + bent)
 
     def _proposals(self, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Further candidates and their frames: what follows from the frames on either side, and limbs exchanged."""
