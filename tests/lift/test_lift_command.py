@@ -48,7 +48,13 @@ def _found(reference: Reference, iou: float) -> Lifted:
     count = len(reference)
     motion = reference.motion | {"iou": np.full(count, iou), "foot_names": np.array(["foot"])}
     lost = np.arange(count) if iou < 0.6 else np.zeros(0, dtype=int)
-    about = {"iou": {"mean": iou, "least": iou}, "deviation": 0.01, "speed": 0.5, "supported": 1.0}
+    about = {
+        "iou": {"mean": iou, "least": iou},
+        "deviation": 0.01,
+        "speed": 0.5,
+        "supported": 1.0,
+        "camera_elevation": 0.0,
+    }
     still = np.zeros(count)
     alignment = Alignment(still + 1.0, still, still, 0.0)
     return Lifted(motion, ("FL_thigh_joint",), 0.5, reference.masks, alignment, lost, not len(lost), about)

@@ -20,7 +20,7 @@ from nil_ext.reference.alignment import Alignment, apply
 from nil_ext.robots.a1 import A1
 from nil_ext.robots.robot import RobotModel
 from nil_ext.tasks import embedded
-from nil_ext.tasks.embedded import ASSETS, describe, load_reference
+from nil_ext.tasks.embedded import ASSETS, describe, load_reference, view_of
 from nil_ext.tasks.mdp import ReferenceCommandCfg
 
 TASK = "NIL-A1-Walk"
@@ -46,7 +46,7 @@ def searches(sketch, monkeypatch, tmp_path) -> list[float]:
     def lift(masks, rate, robot, report=None) -> Lifted:
         iou = left.pop()
         lost = np.arange(0 if iou > 0.6 else len(masks))
-        about = {"deviation": 0.01, "speed": 0.5, "supported": 1.0, "lost": lost.tolist()}
+        about = {"deviation": 0.01, "speed": 0.5, "supported": 1.0, "camera_elevation": 9.0, "lost": lost.tolist()}
         about["iou"] = {"mean": iou, "least": iou, "each": [iou] * len(masks)}
         still = np.zeros(len(masks))
         alignment = Alignment(still + 1.0, still, still + 4.0, 0.0)
@@ -66,6 +66,7 @@ def test_a_motion_is_found_once(clip, sketch, searches):
     np.testing.assert_array_equal(again.motion["joint_pos"], sketch.motion["joint_pos"])
     np.testing.assert_array_equal(again.masks[:, 4:], clip.masks[:, :-4])  # moved as the lift said
     np.testing.assert_array_equal(again.frames[:, 4:][again.masks[:, 4:]], clip.frames[:, :-4][clip.masks[:, :-4]])
+    assert view_of(first) == view_of(again) == (0.0, 9.0) and view_of(clip) == (0.0, 0.0)
     assert describe(again).endswith("\n  its motion was lifted: 0.50 m/s, mask IoU 0.90")
     assert describe(clip).endswith("\n  its motion is not known")
 
@@ -81,6 +82,7 @@ def test_the_same_pixels_under_another_name_keep_their_own_notes(clip, searches,
     assert again.meta["source"]["name"] == "copy.mp4" and again.meta["lift"] == first.meta["lift"]
     report = again.meta["quality"]
     assert report["findings"][0] == quality["findings"][0] and report["reachable_iou"]["median"] == iou
+    assert view_of(again) == view_of(first) == (0.0, 9.0 if iou == 0.9 else 0.0)  # which a refused lift does not know
     assert with_motion(clip, A1).meta == first.meta  # which has no report
 
 

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from nil_ext.errors import InputError
-from nil_ext.tasks.embedded import embedded_reference, require_view, view_of
+from nil_ext.tasks.embedded import embedded_reference, load_reference, view_of
 from nil_ext.tasks.follow_camera import FollowCamera, look_from
 from nil_ext.tasks.mdp import ReferenceCommandCfg
 
@@ -44,17 +44,23 @@ def test_no_view_from_behind_or_straight_above(angles):
 
 
 def test_a_camera_under_the_ground_is_refused():
-    cfg = ReferenceCommandCfg(camera_distance=2.5, camera_height=0.3, camera_elevation=-10.0)  # 0.3 - 2.5 sin 10
+    cfg = ReferenceCommandCfg(camera_distance=2.5, camera_height=0.3)
     with pytest.raises(InputError, match="camera_elevation=-10 puts the camera under the ground"):
-        FollowCamera({cfg.camera_name: None, cfg.asset_name: None}, cfg)
+        FollowCamera({cfg.camera_name: None, cfg.asset_name: None}, cfg, (0.0, -10.0))  # 0.3 - 2.5 sin 10
 
 
-def test_a_reference_from_another_view_is_refused():
+def test_settings_that_name_another_view_than_the_reference_are_refused(tmp_path):
     sketch = embedded_reference("NIL-A1-Walk")
-    require_view(sketch, view_of(ReferenceCommandCfg()))  # it notes none: the side
-    with pytest.raises(InputError, match=r"azimuth=0 env\S+elevation=0, the task's camera from env\S+azimuth=30 "):
-        require_view(sketch, view_of(ReferenceCommandCfg(camera_azimuth=30)))
-    turned = SimpleNamespace(meta={"view": [30.0, 0.0]})
-    require_view(turned, (30.0, 0.0))
-    with pytest.raises(InputError, match=r"azimuth=30 env\S+elevation=0, the task's camera from env\S+azimuth=0 "):
-        require_view(turned, (0.0, 0.0))
+    turned = replace(sketch, meta=sketch.meta | {"view": [30.0, 0.0]})
+    turned.save(tmp_path / "turned")
+    cfg = ReferenceCommandCfg(task="NIL-A1-Walk", robot="A1")
+    assert view_of(load_reference(cfg)) == (0.0, 0.0)  # it notes none: the side
+    assert view_of(load_reference(cfg.replace(path=str(tmp_path / "turned")))) == (30.0, 0.0)
+    load_reference(cfg.replace(path=str(tmp_path / "turned"), camera_azimuth=30, camera_elevation=0.0))
+    with pytest.raises(InputError, match=r"an azimuth of 0 degrees, and env\S+camera_azimuth is 30: leave that out"):
+        load_reference(cfg.replace(camera_azimuth=30))
+    with pytest.raises(InputError, match=r"an azimuth of 30 degrees, and env\S+camera_azimuth is 0: leave that out"):
+        load_reference(cfg.replace(path=str(tmp_path / "turned"), camera_azimuth=0.0))
+    # and before minutes are spent on a clip
+    with pytest.raises(InputError, match=r"an elevation of 0 degrees, and env\S+camera_elevation is 20"):
+        load_reference(cfg.replace(path=str(tmp_path / "clip.mp4"), camera_elevation=20.0))

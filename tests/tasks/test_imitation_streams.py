@@ -70,7 +70,7 @@ def test_a_camera_that_goes_round_sees_what_a_robot_that_turns_shows_the_side_ca
     cfg = reference.cfg.replace(camera_height=in_the_air)
     place(env, root_pose=(0.0, 0.0, in_the_air, *UPRIGHT))
     _, side = FollowCamera(env.unwrapped.scene, cfg).film()
-    _, seen = FollowCamera(env.unwrapped.scene, cfg.replace(camera_azimuth=azimuth, camera_elevation=elevation)).film()
+    _, seen = FollowCamera(env.unwrapped.scene, cfg, (azimuth, elevation)).film()
     yaw, roll = -radians(azimuth) / 2, radians(elevation) / 2
     place(env, root_pose=(0.0, 0.0, in_the_air, sin(roll), 0.0, sin(yaw), cos(yaw) * cos(roll)))  # one of them is 0
     _, turned = FollowCamera(env.unwrapped.scene, cfg).film()

@@ -16,7 +16,7 @@ from ..reference import Reference
 from ..reference.generators.video_models import GENERATORS
 from ..reference.reference import is_reference, require_place
 from ..reference.segmenters import SEGMENTERS
-from ..tasks.embedded import START_POSE, reference_folder, view_of
+from ..tasks.embedded import START_POSE, reference_folder, wanted_view
 from ..tasks.first_frame import stand
 from .common import parse_args, resolve_cfgs, run_main, simulation
 from .lift import add_lift_args, lift_video
@@ -56,7 +56,7 @@ def run(argv: list[str]) -> int | None:
     _require_fitting_options(args)
     env_cfg, _ = resolve_cfgs(args, "bro_cfg_entry_point")
     env_cfg.sim.device = args.device
-    view = view_of(env_cfg.commands.reference)
+    view = wanted_view(env_cfg.commands.reference)
     if any(view) and (args.lift or args.video or args.first_frame_only or args.generator != "sketch"):
         raise InputError(
             "camera_azimuth and camera_elevation are for sketches, clips show the robot from the side: leave them out."
@@ -184,7 +184,7 @@ def draw_sketch(task: str, env_cfg, duration: float) -> Reference:
 
     entry_point = gym.spec(task).kwargs.get("sketch_entry_point")
     about = {"task": task, "robot": env_cfg.commands.reference.robot}
-    view = view_of(env_cfg.commands.reference)
+    view = wanted_view(env_cfg.commands.reference)
     if any(view):
         about["view"] = list(view)
     if entry_point is None:

@@ -18,7 +18,7 @@ from ..perception.masks import change_weight, composite, fit_frames, iou, shaped
 from ..perception.similarity import VideoSimilarity
 from ..reference import Reference
 from ..reference.reference import is_reference
-from ..tasks.embedded import ASSETS, at_control_rate, describe, embedded_reference, load_reference
+from ..tasks.embedded import ASSETS, at_control_rate, describe, embedded_reference, load_reference, view_of
 from .common import parse_args, resolve_cfgs, simulation
 from .signal_variants import ITSELF, SHIFTS, ahead, motion_variants, video_variants
 
@@ -50,6 +50,7 @@ def run(argv: list[str]) -> None:
     cfg, rate = env_cfg.commands.reference, 1.0 / (env_cfg.sim.dt * env_cfg.decimation)
     encoders = _encoders(args.encoder, cfg.encoder_weights)
     given = load_reference(cfg, device=args.device)
+    cfg.camera_azimuth, cfg.camera_elevation = view_of(given)  # for what is filmed anew
     reference = at_control_rate(given, cfg, rate)
     size = env_cfg.scene.camera.height
     count = min(len(reference), round(env_cfg.episode_length_s * rate) + 1)

@@ -20,7 +20,7 @@ from .lifting import Lifted, lift
 from .search import LiftSettings, Report
 from .skeleton import model_hash
 
-VERSION = 8
+VERSION = 9
 """Raise it when the lift finds or reports something else for the same clip: what was kept is then found anew."""
 
 
@@ -71,6 +71,8 @@ def moved_to(reference: Reference, lifted: Lifted) -> Reference:
 def _meta(reference: Reference, about: dict, motion: dict[str, np.ndarray] | None) -> dict:
     """The reference's notes with what the lift says of itself; of a kept lift that was refused there is no motion."""
     meta = reference.meta | {"lift": about}
+    if about["accepted"]:
+        meta["view"] = [0.0, about["camera_elevation"]]
     if "quality" in meta:
         iou = np.array(about["iou"]["each"]) if motion is None else motion["iou"]
         meta["quality"] = with_lift(meta["quality"], iou, about["supported"], about["speed"], reference.rate)

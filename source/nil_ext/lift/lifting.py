@@ -90,6 +90,7 @@ def lift(
         "supported": support,
         "zoom": float(np.median(path[:, 3])),
         "camera_distance": puppet.distance,
+        "camera_elevation": puppet.elevation,
         "rate": rate / stride,
         "lost": lost.tolist(),
     }
@@ -134,6 +135,6 @@ def _alignment(puppet: Puppet, path: np.ndarray, stride: int, heights: np.ndarra
     scale = 1.0 / np.median(poses[:, 3])
     middle = 0.5 * size * (1.0 - scale)
     above = np.median(poses[:, 1] - heights)
-    shift_y = middle + pixels * (puppet.height * (1.0 - scale) + above)
+    shift_y = middle + pixels * puppet.lowered * (puppet.height * (1.0 - scale) + above)
     ones = np.ones(len(heights))
     return Alignment(scale * ones, middle - pixels * poses[:, 0], shift_y * ones, float(pixels * np.ptp(poses[:, 0])))

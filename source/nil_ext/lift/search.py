@@ -3,7 +3,8 @@
 
 """The poses that make the masks of a clip.
 
-0. A few frames are searched with the robot's size in the picture free, which then holds for all.
+0. A few frames are searched with the robot's size in the picture free, by cameras that look down more and more; the
+   size and the elevation that fit best then hold for all.
 1. Random poses about e0 are drawn once; those that look most like a frame are where its search begins.
 2. Each candidate is improved by itself against blurred pictures, coarse ones first.
 3. A path through the candidates is chosen by cost and continuity, which keeps left and right apart, continued into the
@@ -37,6 +38,12 @@ _GOOD_COST = 25.0
 
 _SIZED = 12
 """Frames in which the robot's size is measured."""
+
+_TILT = 5.0
+"""By how much more a camera looks down than the one before that is tried [deg]."""
+
+_STEEPEST = 30.0
+"""The last of them [deg]: seen from further above, joints do not turn in the picture's plane any more."""
 
 _SAME_SIZE = 0.03
 """How far a size may be from the model's and still be taken for it: outlines are not truer than that."""
@@ -156,12 +163,7 @@ class PoseSearch:
     def run(self) -> tuple[np.ndarray, np.ndarray]:
         """The path (T, P) and its standard deviation (T, P)."""
         self.report("measuring the robot's size", 0.02)
-        few = np.linspace(0, self.count - 1, min(self.count, _SIZED)).round().astype(int)
-        poses, frames = self._starts(few, 1.0, self.settings.zoom)
-        for picture in self.pictures[:2]:
-            poses, cost = refine(picture, poses, frames, self.prior, self.limits, 4)
-        zoom = float(np.median([poses[frames == f][cost[frames == f].argmin(), 3] for f in few]))
-        zoom = 1.0 if abs(zoom - 1.0) < _SAME_SIZE else zoom
+        zoom = self._measure()
         # a camera that follows shows the robot in one size
         self.prior.mean[3], self.prior.deviation[3] = zoom, _ZOOM_DEVIATION
         self.report("drawing random poses", 0.05)
@@ -191,6 +193,39 @@ class PoseSearch:
         self.puppet = fit.puppet
         return fit.path, fit.deviation
 
+    def _measure(self) -> float:
+        """How large the robot is shown; the puppet becomes what the camera sees that looks down as the clip's does.
+
+        Cameras that look down more and more are tried as long as that helps; the least of a parabola through the best
+        one and its neighbours is taken.
+        """
+        tilts, costs = np.arange(0.0, _STEEPEST + _TILT, _TILT), []
+        for tilt in tilts:
+            self._look_down(tilt)
+            costs.append(self._size()[0])
+            if costs[-1] > min(costs):
+                break
+        best = int(np.argmin(costs))
+        # a side view stays one, as cameras that look up are not tried
+        self._look_down(_least(tilts[: len(costs)], costs) if best else 0.0)
+        zoom = self._size()[1]
+        return 1.0 if abs(zoom - 1.0) < _SAME_SIZE else zoom
+
+    def _size(self) -> tuple[float, float]:
+        """What a few frames cost at best, and how large they show the robot (the median)."""
+        few = np.linspace(0, self.count - 1, min(self.count, _SIZED)).round().astype(int)
+        poses, frames = self._starts(few, 1.0, self.settings.zoom)
+        for picture in self.pictures[:2]:
+            poses, cost = refine(picture, poses, frames, self.prior, self.limits, 4)
+        best = [np.flatnonzero(frames == frame)[cost[frames == frame].argmin()] for frame in few]
+        return float(cost[best].sum()), float(np.median(poses[best, 3]))
+
+    def _look_down(self, elevation: float) -> None:
+        """Let the camera look down by an elevation [deg]."""
+        if elevation != self.puppet.elevation:
+            self.puppet = Puppet(self.skeleton, self.robot, elevation=elevation, joints=self.puppet.joints)
+            self.pictures = self._pictures(self.puppet)
+
     def _pictures(self, puppet: Puppet) -> list[Picture]:
         """The clip in each size, as a puppet is compared with it."""
         return [
@@ -209,7 +244,7 @@ class PoseSearch:
         One that repeats itself is looked for from the path and from what it comes to without that: legs of a trot that
         were exchanged in passing stay so in the one, strides that are too uneven stay so in the other.
         """
-        puppet = Puppet(self.skeleton, self.robot, distance, self.puppet.joints)
+        puppet = Puppet(self.skeleton, self.robot, distance, self.puppet.elevation, self.puppet.joints)
         _, middle, fine = self._pictures(puppet)
         middle.trust = fine.trust = self.pictures[0].trust
         loose, _ = refine_together(middle, path, self._any, self.limits, self.bend, 5)
@@ -331,6 +366,12 @@ class PoseSearch:
             poses.append(exchange(path, limbs))
             places.append(frames)
         return np.concatenate(poses).clip(self.limits[:, 0], self.limits[:, 1]), np.concatenate(places)
+
+
+def _least(places: np.ndarray, values: list[float]) -> float:
+    """Where a parabola through the last three of some values is least, rounded; the last place if it is not there."""
+    bend, slope, _ = np.polyfit(places[-3:], values[-3:], 2)
+    return float(round(-0.5 * slope / bend)) if bend > 0.0 and values[-1] > min(values) else float(places[-1])
 
 
 def _shrunk(masks: np.ndarray, size: int) -> np.ndarray:

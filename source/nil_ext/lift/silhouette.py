@@ -7,6 +7,9 @@ A robot that is filmed exactly from the side and moves in the picture's plane is
 joints whose axes point at the camera keeps its outline, which only turns and shifts. The outlines are taken from the
 model once, in perspective, and drawn as polygons: about 0.2 ms a picture on one core, a tenth of what the simulator's
 renderer takes, which makes slopes by finite differences affordable.
+
+A camera that looks down a little sees the same puppet, lower by the cosine of its elevation, and each part as much
+higher as it is farther away.
 """
 
 from __future__ import annotations
@@ -57,8 +60,11 @@ class Part:
     """Parameter that turns it."""
     sense: float
     """How far it turns in the plane for an angle of 1."""
+    origin: np.ndarray
+    """Where its joint is at e0: forward of, to the left of and above the root [m]."""
     anchor: np.ndarray
-    """Where its joint is at e0: forward of and above the root [m]."""
+    """Where the camera sees it in the robot's own plane, forward of and above the root [m]: what is to the left is
+    farther away, hence higher where the camera looks down."""
     depth: float
     """Distance of its joint from the camera [m]."""
     outlines: tuple[np.ndarray, ...]
@@ -68,7 +74,14 @@ class Part:
 class Puppet:
     """The robot as the side view knows it: parameters are (aside, height, pitch, zoom, angles of joints)."""
 
-    def __init__(self, skeleton: Skeleton, robot: Robot, farther: float = 1.0, joints: Sequence[int] | None = None):
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        robot: Robot,
+        farther: float = 1.0,
+        elevation: float = 0.0,
+        joints: Sequence[int] | None = None,
+    ):
         """Find the joints that turn in the picture's plane and cut out the parts between them.
 
         Args:
@@ -76,10 +89,15 @@ class Puppet:
             robot: its facts: camera and height at e0.
             farther: how many times as far away as the task's the camera is, the robot as large as in the task's
                 picture: the higher, the less perspective.
+            elevation: how far the camera looks down [deg].
             joints: the joints' numbers where they are known.
         """
         camera = robot.camera
         self.distance, self.height, self.extent = farther * camera.distance, camera.height, camera.extent
+        self.elevation = elevation
+        """How far the camera looks down [deg]."""
+        self.lowered, self._sine = np.cos(np.radians(elevation)), np.sin(np.radians(elevation))
+        """How much of a height that camera sees: the elevation's cosine."""
         poses, origins, axes = skeleton.forward(torch.as_tensor(skeleton.e0, dtype=torch.float32)[None])
         points = skeleton.surface(poses)[0].double().numpy()
         origins, axes = origins[0].double().numpy(), axes[0].double().numpy()
@@ -145,9 +163,8 @@ class Puppet:
         for row, one in enumerate(limbs):
             for other in limbs[row + 1 :]:
                 first, second = self.parts[one[0]], self.parts[other[0]]
-                level = np.abs(first.anchor - second.anchor).max() < _ALIKE
-                opposite = abs(first.depth + second.depth - 2.0 * self.distance) < _ALIKE
-                if level and opposite and len(one) == len(other):
+                apart = np.abs(first.origin * [1.0, -1.0, 1.0] - second.origin).max()
+                if apart < _ALIKE and len(one) == len(other):
                     pairs.append(([self.parts[n].column for n in one], [self.parts[n].column for n in other]))
         return pairs
 
@@ -179,7 +196,7 @@ class Puppet:
         depths = np.array([part.depth for part in self.parts])[self._owner]
         places = places * parameters[:, None, 3:4]
         u = 0.5 * fine + focal * places[..., 0] / depths
-        v = 0.5 * fine - focal * (places[..., 1] - self.height) / depths
+        v = 0.5 * fine - focal * self.lowered * (places[..., 1] - self.height) / depths
         pixels = np.rint((np.stack([u, v], axis=-1) - 0.5) * (1 << _BITS)).astype(np.int32)
         covers = np.empty((len(parameters), size, size), dtype=np.float32)
         for row, corners in enumerate(pixels):
@@ -208,15 +225,24 @@ class Puppet:
         self, points: np.ndarray, parent: int, column: int, sense: float, origin: np.ndarray, height: float
     ) -> Part:
         """Cut a part out: ``points`` (P, 3) and its joint's ``origin`` (3,) in the root's frame at e0."""
-        depth = self.distance + origin[1]
-        anchor = np.array([origin[0], origin[2]])
+        depths, seen = self._seen(np.concatenate([origin[None], points]), height)
+        anchor = seen[0] - [0.0, height]
         if not len(points):
-            return Part(parent, column, sense, anchor, depth, ())
+            return Part(parent, column, sense, origin, anchor, depths[0], ())
         # what the camera sees, carried to the joint's depth
-        scale = depth / (self.distance + points[:, 1])
-        seen = np.stack([points[:, 0] * scale, self.height + (points[:, 2] + height - self.height) * scale], axis=1)
-        flat = seen - [origin[0], origin[2] + height]
-        return Part(parent, column, sense, anchor, depth, _outlines(flat, self.extent / _GRID))
+        scale = (depths[0] / depths[1:])[:, None]
+        eye = [0.0, self.height]
+        flat = eye + (seen[1:] - eye) * scale - seen[0]
+        return Part(parent, column, sense, origin, anchor, depths[0], _outlines(flat, self.extent / _GRID))
+
+    def _seen(self, points: np.ndarray, height: float) -> tuple[np.ndarray, np.ndarray]:
+        """Distances of points (P, 3) from the camera (P,), and where it sees them in the robot's own plane (P, 2).
+
+        Points are in the frame of a root at a height, places forward of it and above the ground; all in metres.
+        """
+        forward, left, above = points[:, 0], points[:, 1], points[:, 2] + height
+        depths = self.distance + left * self.lowered - (above - self.height) * self._sine
+        return depths, np.stack([forward, above + left * self._sine / self.lowered], axis=1)
 
 
 def _turned(points: np.ndarray, angles: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None, devic
     embedded = embedded_reference(cfg.task)
     if cfg.path:
         if not is_reference(cfg.path):
-            require_view(embedded, view_of(cfg))  # before minutes are spent on a clip, which is aligned to it
+            _require_view(embedded, cfg)  # before minutes are spent on a clip, which is aligned to it
         how = Preparation(device=device, segmenter=SegmenterChoice(device=device))
         reference = prepare(cfg.path, embedded.masks[0], task=cfg.task, robot=cfg.robot, settings=how)
         if cfg.lift and reference.motion is None:
@@ -86,7 +86,7 @@ def load_reference(cfg: ReferenceCommandCfg, report: Report | None = None, devic
         raise InputError(f"Robot '{cfg.robot}' has no sketch to imitate: give a clip with --reference, or a [sketch].")
     else:
         reference = embedded
-    require_view(reference, view_of(cfg))
+    _require_view(reference, cfg)
     return reference
 
 
@@ -101,29 +101,38 @@ def at_control_rate(reference: Reference, cfg: ReferenceCommandCfg, rate: float)
     return reference.frame_per_step(rate) if cfg.frame_per_step else reference.resample(rate)
 
 
-def view_of(cfg: ReferenceCommandCfg) -> tuple[float, float]:
-    """Azimuth and elevation [deg] from which the task's camera films; (0, 0) is the side view."""
-    return float(cfg.camera_azimuth), float(cfg.camera_elevation)
+def wanted_view(cfg: ReferenceCommandCfg) -> tuple[float, float]:
+    """Azimuth and elevation [deg] that a sketch is drawn from: the side view where the settings name none."""
+    azimuth, elevation = (
+        0.0 if angle is None else float(angle) for angle in (cfg.camera_azimuth, cfg.camera_elevation)
+    )
+    return azimuth, elevation
 
 
-def require_view(reference: Reference, view: tuple[float, float]) -> None:
-    """Refuse a reference that shows the robot from elsewhere than the rollouts will.
+def view_of(reference: Reference) -> tuple[float, float]:
+    """Azimuth and elevation [deg] from which a reference shows the robot: what notes none was aligned to the side view.
 
-    Args:
-        reference: a sketch notes its view; what notes none was aligned to the side view.
-        view: azimuth and elevation [deg], see :func:`view_of`.
+    A sketch notes it, and a clip of which the lift has found that its camera looks down.
+    """
+    azimuth, elevation = reference.meta.get("view", _SIDE_VIEW)
+    return azimuth, elevation
+
+
+def _require_view(reference: Reference, cfg: ReferenceCommandCfg) -> None:
+    """Refuse settings that name another view than a reference's.
 
     Raises:
-        InputError: When the two differ.
+        InputError: When they do.
     """
-    drawn = tuple(reference.meta.get("view", _SIDE_VIEW))
-    if drawn != view:
-        settings = [f"env.commands.reference.camera_{name}" for name in ("azimuth", "elevation")]
-        text = [" ".join(f"{name}={angle:g}" for name, angle in zip(settings, v, strict=True)) for v in (drawn, view)]
-        raise InputError(
-            f"The reference shows the robot from {text[0]}, the task's camera from {text[1]}: set the former, or draw "
-            "a sketch with the latter (scripts/generate.py --output FOLDER) and give it with --reference."
-        )
+    for name, setting, shown in zip(
+        ("azimuth", "elevation"), (cfg.camera_azimuth, cfg.camera_elevation), view_of(reference), strict=True
+    ):
+        if setting is not None and float(setting) != shown:
+            raise InputError(
+                f"The reference shows the robot from an {name} of {shown:g} degrees, and "
+                f"env.commands.reference.camera_{name} is {setting:g}: leave that out, or draw a sketch with it "
+                "(scripts/generate.py --output FOLDER) and give that with --reference."
+            )
 
 
 def describe(reference: Reference) -> str:

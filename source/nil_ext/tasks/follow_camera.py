@@ -29,24 +29,23 @@ _WARM_UP = 16
 class FollowCamera:
     """Follows each robot's root, or a place, at a fixed height and heading, and tells the robot from the rest."""
 
-    def __init__(self, scene: InteractiveScene, cfg: ReferenceCommandCfg):
+    def __init__(self, scene: InteractiveScene, cfg: ReferenceCommandCfg, view: tuple[float, float] = (0.0, 0.0)):
         """Attach to a scene's tiled camera.
 
         Args:
             scene: holds the robot to follow, and a camera with ``rgb`` and ``semantic_segmentation`` (ids, no colours).
-            cfg: names both, and says where the camera stands.
+            cfg: names both, and says how far away the camera stands.
+            view: azimuth and elevation [deg] that it looks from; see :func:`look_from`.
 
         Raises:
             InputError: For a place that is none.
         """
         self._camera: Camera = scene[cfg.camera_name]
         self._robot: Articulation = scene[cfg.asset_name]
-        offset, orientation = look_from(cfg.camera_azimuth, cfg.camera_elevation)
+        offset, orientation = look_from(*view)
         ahead, aside, above = (cfg.camera_distance * share for share in offset)
         if cfg.camera_height + above <= 0.0:
-            raise InputError(
-                f"camera_elevation={cfg.camera_elevation:g} puts the camera under the ground: give a larger one."
-            )
+            raise InputError(f"camera_elevation={view[1]:g} puts the camera under the ground: give a larger one.")
         origins = scene.env_origins
         self._aside = torch.tensor([ahead, aside], device=origins.device)
         self._height = origins[:, 2] + cfg.camera_height + above

@@ -14,6 +14,7 @@ import torch
 from isaaclab.scene import InteractiveScene
 from isaaclab.sim import SimulationContext
 
+from .embedded import wanted_view
 from .follow_camera import FollowCamera
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def film_motion(
     scene = InteractiveScene(env_cfg.scene)
     sim.reset()
     robot = scene[env_cfg.commands.reference.asset_name]
-    camera = FollowCamera(scene, env_cfg.commands.reference)
+    camera = FollowCamera(scene, env_cfg.commands.reference, wanted_view(env_cfg.commands.reference))
     default = robot.data.default_joint_pos.torch[0].tolist()
     motion = make_motion(dict(zip(robot.joint_names, default, strict=True)))
     count = len(motion["joint_pos"])

@@ -19,7 +19,7 @@ from ...perception.encoders import Encoder, make_encoder
 from ...perception.masks import MaskCode, change_weight, composite, fit_frames, iou, shaped, soft_iou, soften
 from ...perception.similarity import VideoSimilarity
 from ...reference import Reference
-from ..embedded import at_control_rate, load_reference
+from ..embedded import at_control_rate, load_reference, view_of
 from ..follow_camera import FollowCamera
 from .reference_states import reference_states, start_frames
 
@@ -65,8 +65,8 @@ class ReferenceCommand(CommandTerm):
         if cfg.mask_score not in MASK_SCORES:
             raise InputError(f"Unknown mask_score '{cfg.mask_score}': use one of {', '.join(MASK_SCORES)}.")
         self.robot = env.scene[cfg.asset_name]
-        self.camera = FollowCamera(env.scene, cfg)
         reference = load_reference(cfg, device=self.device)
+        self.camera = FollowCamera(env.scene, cfg, view_of(reference))
         self.source_digest = reference.digest
         """Hash of the reference as it is given."""
         reference = at_control_rate(reference, cfg, 1.0 / env.step_dt)

@@ -65,12 +65,13 @@ class ReferenceCommandCfg(CommandTermCfg):
     robot would be by now. Then one that is slower leaves the picture, so that the video itself tells how fast it goes.
     Only where the reference's motion is known, as a sketch's and a lifted clip's is."""
 
-    camera_azimuth: float = 0.0
-    """How far the camera stands ahead of the robot's side [deg]: 0 is the side view, 90 would be from the front. The
-    reference must show the robot from there too, and only a sketch can."""
+    camera_azimuth: float | None = None
+    """How far the camera stands ahead of the robot's side [deg]: 0 is the side view, 90 would be from the front; None
+    is where the reference shows the robot from. Another angle than that is refused: it is for drawing a sketch."""
 
-    camera_elevation: float = 0.0
-    """How far the camera looks down [deg]; MuJoCo's elevation with the other sign."""
+    camera_elevation: float | None = None
+    """How far the camera looks down [deg], or None, likewise; MuJoCo's elevation with the other sign. A clip's is found
+    by the lift."""
 
     encoder: str = "timesformer"
     """Frozen encoder of the video similarity: ``timesformer`` (the paper; needs its weights) or ``efficientnet`` (comes
