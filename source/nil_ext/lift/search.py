@@ -199,20 +199,22 @@ class PoseSearch:
         Cameras that look down more and more are tried as long as that helps; the least of a parabola through the best
         one and its neighbours is taken.
         """
-        tilts, costs = np.arange(0.0, _STEEPEST + _TILT, _TILT), []
-        for tilt in tilts:
-            self._look_down(tilt)
-            costs.append(self._size()[0])
-            if costs[-1] > min(costs):
+        tried: dict[float, tuple[float, float]] = {}
+        for tilt in np.arange(0.0, _STEEPEST + _TILT, _TILT):
+            least = min((cost for cost, _ in tried.values()), default=np.inf)
+            tried[tilt] = self._size(tilt)
+            if tried[tilt][0] > least:
                 break
-        best = int(np.argmin(costs))
+        costs = [cost for cost, _ in tried.values()]
         # a side view stays one, as cameras that look up are not tried
-        self._look_down(_least(tilts[: len(costs)], costs) if best else 0.0)
-        zoom = self._size()[1]
+        elevation = _least(list(tried), costs) if costs[0] > min(costs) else 0.0
+        zoom = (tried.get(elevation) or self._size(elevation))[1]
+        self._look_down(elevation)
         return 1.0 if abs(zoom - 1.0) < _SAME_SIZE else zoom
 
-    def _size(self) -> tuple[float, float]:
-        """What a few frames cost at best, and how large they show the robot (the median)."""
+    def _size(self, elevation: float) -> tuple[float, float]:
+        """What a few frames cost at best, seen from an elevation [deg], and how large they show the robot (median)."""
+        self._look_down(elevation)
         few = np.linspace(0, self.count - 1, min(self.count, _SIZED)).round().astype(int)
         poses, frames = self._starts(few, 1.0, self.settings.zoom)
         for picture in self.pictures[:2]:
@@ -368,7 +370,7 @@ class PoseSearch:
         return np.concatenate(poses).clip(self.limits[:, 0], self.limits[:, 1]), np.concatenate(places)
 
 
-def _least(places: np.ndarray, values: list[float]) -> float:
+def _least(places: list[float], values: list[float]) -> float:
     """Where a parabola through the last three of some values is least, rounded; the last place if it is not there."""
     bend, slope, _ = np.polyfit(places[-3:], values[-3:], 2)
     return float(round(-0.5 * slope / bend)) if bend > 0.0 and values[-1] > min(values) else float(places[-1])
