@@ -61,6 +61,10 @@ TASKS = "NIL-A1-Walk, NIL-G1-Walk, NIL-H1-Walk, NIL-Talos-Walk"
             ["--task", TASK, "env.tracking_steps=0", "env.joints_weight=1"],
             "env.joints_weight=1 counts only after first",
         ),
+        (
+            ["--task", TASK, "env.tracking_steps=0", "env.orientation_weight=0.5"],
+            "env.orientation_weight=0.5 counts only after first",
+        ),
         (["--task", TASK, "--headless"], "Unknown option '--headless'"),
         (["--task", TASK, "--agent", "sac"], "has no agent 'sac': choose one of bro, bro_reference, rsl_rl"),
         (["--task", TASK, "presets=gpu"], "Unknown preset(s): gpu"),

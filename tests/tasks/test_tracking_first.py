@@ -15,14 +15,21 @@ from nil_ext.tasks.mdp import TrackingFirst
 
 STEPS, NUM_ENVS = 4, 3
 TRACKING = {"tracking_joint_pos": 1.0, "tracking_joint_vel": 0.2, "tracking_root_vel": 1.0, "tracking_root_rot": 1.0}
-VIDEO = {"video_similarity": 1.0, "mask_iou": 1.0, "tracking_root_vel": 0.5, "tracking_joint_pos": 0.3}
+VIDEO = {
+    "video_similarity": 1.0,
+    "mask_iou": 1.0,
+    "tracking_root_vel": 0.5,
+    "tracking_joint_pos": 0.3,
+    "tracking_root_rot": 0.7,
+}
 
 
 @pytest.fixture(scope="module")
 def env(open_env):
     def change(cfg: ImitationEnvCfg) -> None:
         cfg.tracking_steps, cfg.speed_weight = STEPS, VIDEO["tracking_root_vel"]
-        cfg.joints_weight, cfg.tracking_until = VIDEO["tracking_joint_pos"], 1.0
+        cfg.joints_weight, cfg.orientation_weight = VIDEO["tracking_joint_pos"], VIDEO["tracking_root_rot"]
+        cfg.tracking_until = 1.0
         cfg.commands.reference.lost_below = 0.3  # off by default
         cfg.begin_with_tracking()
 

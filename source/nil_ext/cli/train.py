@@ -76,8 +76,12 @@ def run(argv: list[str]) -> int:
         if args.distributed:  # a curriculum is looked at when an episode ends, which each process does in its own time
             raise InputError("env.tracking_steps is for a single process: set it to 0 with --num_gpus.")
         env_cfg.begin_with_tracking()
-        beside = (("speed", env_cfg.speed_weight), ("joint angles", env_cfg.joints_weight))
-        then = " and ".join(["its video", *(what for what, weight in beside if weight)])
+        beside = {
+            "speed": env_cfg.speed_weight,
+            "joint angles": env_cfg.joints_weight,
+            "orientation": env_cfg.orientation_weight,
+        }
+        then = " and ".join(["its video", *(what for what, weight in beside.items() if weight)])
         print(
             "[nil_ext] Training follows the reference's joint angles first, without filming, until episodes last "
             f"{env_cfg.tracking_until:.0%} of it or for {env_cfg.tracking_steps} steps, then {then} "
@@ -150,12 +154,13 @@ def _say_what_does_not_count(env_cfg: ImitationEnvCfg) -> None:
     """Without first steps of tracking nothing of the reference's motion is counted beside the video.
 
     Raises:
-        InputError: When joint angles are asked for, which no profile does by itself.
+        InputError: When joint angles or orientation are asked for, which no profile does by itself.
     """
     condition = "only after first steps of tracking: with env.tracking_steps above 0, a reference whose joint angles "
     condition += "are known, and the video's reward"
-    if env_cfg.joints_weight and env_cfg.imitates_video:
-        raise InputError(f"env.joints_weight={env_cfg.joints_weight:g} counts {condition}.")
+    for name in ("joints_weight", "orientation_weight"):
+        if (weight := getattr(env_cfg, name)) and env_cfg.imitates_video:
+            raise InputError(f"env.{name}={weight:g} counts {condition}.")
     if env_cfg.speed_weight and env_cfg.imitates_video:
         print(f"[nil_ext] The video alone: env.speed_weight counts {condition}.")
 

@@ -152,6 +152,10 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
     joints_weight: float = 0.0
     """What the reference's joint positions count beside the video after those steps."""
 
+    orientation_weight: float = 0.0
+    """What the orientation of the reference's root counts beside the video after those steps: joints alone are followed
+    by a robot that leans."""
+
     sim: SimulationCfg = SimulationCfg(dt=0.002, render_interval=5, physics=PhysicsPresetCfg())
     """500 Hz physics (the paper)."""
 
@@ -283,7 +287,12 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
             "num_steps": self.tracking_steps,
             "until": self.tracking_until,
             "tracking": self._add_tracking_terms(),
-            "video": {**video, "tracking_root_vel": self.speed_weight, "tracking_joint_pos": self.joints_weight},
+            "video": {
+                **video,
+                "tracking_root_vel": self.speed_weight,
+                "tracking_joint_pos": self.joints_weight,
+                "tracking_root_rot": self.orientation_weight,
+            },
         }
         self.curriculum.tracking_first = CurriculumTermCfg(func=mdp.TrackingFirst, params=params)
 
