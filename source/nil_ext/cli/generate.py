@@ -189,11 +189,13 @@ def draw_sketch(task: str, env_cfg, duration: float) -> Reference:
         about["view"] = list(view)
     if entry_point is None:
         robot = pkgutil.resolve_name(gym.spec(task).kwargs["robot_entry_point"])
-        motion, frames, masks = film_motion(env_cfg, lambda default: stand(robot, default), SIZE, batch=1)
+        motion, frames, masks = film_motion(env_cfg, lambda default: stand(robot, default), SIZE, batch=1, view=view)
         motion, about["source"] = None, {"kind": START_POSE}
     else:
         sketch = pkgutil.resolve_name(entry_point)
-        motion, frames, masks = film_motion(env_cfg, lambda default: sketch.motion(default, duration, RATE), SIZE)
+        motion, frames, masks = film_motion(
+            env_cfg, lambda default: sketch.motion(default, duration, RATE), SIZE, view=view
+        )
         about["source"] = {
             "kind": "sketch",
             "gait": entry_point,

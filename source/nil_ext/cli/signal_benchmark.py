@@ -50,14 +50,13 @@ def run(argv: list[str]) -> None:
     cfg, rate = env_cfg.commands.reference, 1.0 / (env_cfg.sim.dt * env_cfg.decimation)
     encoders = _encoders(args.encoder, cfg.encoder_weights)
     given = load_reference(cfg, device=args.device)
-    cfg.camera_azimuth, cfg.camera_elevation = view_of(given)  # for what is filmed anew
     reference = at_control_rate(given, cfg, rate)
     size = env_cfg.scene.camera.height
     count = min(len(reference), round(env_cfg.episode_length_s * rate) + 1)
     video = _video(reference, size, args.device, count)
     rollouts = {name: (video[0][index], video[1][index]) for name, index in video_variants(count).items()}
     with simulation(env_cfg, args):
-        rollouts |= _film(args.task, env_cfg, size, count, rate, args.device)
+        rollouts |= _film(args.task, env_cfg, size, count, rate, args.device, view_of(given))
     rollouts |= _other_robots(args.task, cfg, rate, size, args.device, count)
     streams = {"mask IoU": _overlap(video, rollouts, plain=True), "shaped": _overlap(video, rollouts, plain=False)}
     for name in encoders:
@@ -123,8 +122,10 @@ def _video(reference: Reference, size: int, device: str, count: int) -> Video:
     return fit_frames(frames, masks, size)
 
 
-def _film(task: str, env_cfg, size: int, count: int, rate: float, device: str) -> dict[str, Video]:
-    """Film the variants of the task's sketch; call inside a launched simulation."""
+def _film(
+    task: str, env_cfg, size: int, count: int, rate: float, device: str, view: tuple[float, float]
+) -> dict[str, Video]:
+    """Film the variants of the task's sketch from an azimuth and elevation; call inside a launched simulation."""
     from ..tasks.playback import film_motion
 
     motion, entry_point = embedded_reference(task).motion, gym.spec(task).kwargs.get("sketch_entry_point")
@@ -138,7 +139,7 @@ def _film(task: str, env_cfg, size: int, count: int, rate: float, device: str) -
         "joint_pos": np.concatenate([joints for joints, _ in variants.values()]),
         "root_pose": np.concatenate([root for _, root in variants.values()]),
     }
-    _, frames, masks = film_motion(env_cfg, lambda default: joined, size)
+    _, frames, masks = film_motion(env_cfg, lambda default: joined, size, view=view)
     frames, masks = torch.from_numpy(frames).to(device), torch.from_numpy(masks).to(device)
     lengths = [len(joints) for joints, _ in variants.values()]
     pieces = zip(composite(frames, masks).split(lengths), masks.split(lengths), strict=True)

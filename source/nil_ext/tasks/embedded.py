@@ -28,7 +28,8 @@ ASSETS = Path(__file__).resolve().parents[3] / "assets"
 """Folder of embedded assets; it lies beside the package in a checkout (and in an editable install)."""
 
 
-_SIDE_VIEW = (0.0, 0.0)
+SIDE_VIEW = (0.0, 0.0)
+"""Azimuth and elevation [deg] of a camera at the robot's side."""
 
 START_POSE = "start pose"
 """Kind of a reference that shows e0 and no motion: of a robot that has no sketch. Clips are aligned to it."""
@@ -114,7 +115,7 @@ def view_of(reference: Reference) -> tuple[float, float]:
 
     A sketch notes it, and a clip of which the lift has found that its camera looks down.
     """
-    azimuth, elevation = reference.meta.get("view", _SIDE_VIEW)
+    azimuth, elevation = reference.meta.get("view", SIDE_VIEW)
     return azimuth, elevation
 
 

@@ -16,6 +16,7 @@ from isaaclab.utils.math import convert_camera_frame_orientation_convention
 
 from ..errors import InputError
 from ..robots.spawn import ROBOT_LABEL
+from .embedded import SIDE_VIEW
 
 if TYPE_CHECKING:
     from isaaclab.scene import InteractiveScene
@@ -29,7 +30,7 @@ _WARM_UP = 16
 class FollowCamera:
     """Follows each robot's root, or a place, at a fixed height and heading, and tells the robot from the rest."""
 
-    def __init__(self, scene: InteractiveScene, cfg: ReferenceCommandCfg, view: tuple[float, float] = (0.0, 0.0)):
+    def __init__(self, scene: InteractiveScene, cfg: ReferenceCommandCfg, view: tuple[float, float] = SIDE_VIEW):
         """Attach to a scene's tiled camera.
 
         Args:

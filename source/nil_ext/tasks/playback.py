@@ -14,7 +14,7 @@ import torch
 from isaaclab.scene import InteractiveScene
 from isaaclab.sim import SimulationContext
 
-from .embedded import wanted_view
+from .embedded import SIDE_VIEW
 from .follow_camera import FollowCamera
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def film_motion(
     make_motion: Callable[[dict[str, float]], dict[str, np.ndarray]],
     size: int,
     batch: int = _BATCH,
+    view: tuple[float, float] = SIDE_VIEW,
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Film a motion in the task's scene.
 
@@ -39,6 +40,7 @@ def film_motion(
             :meth:`~nil_ext.reference.generators.sketch.WalkSketch.motion`.
         size: width and height of the pictures [px].
         batch: frames that are drawn at once; few where pictures are large.
+        view: azimuth and elevation [deg] that the camera looks from.
 
     Returns:
         The motion, frames (T, size, size, 3) uint8 as rendered, and robot masks (T, size, size) bool.
@@ -49,7 +51,7 @@ def film_motion(
     scene = InteractiveScene(env_cfg.scene)
     sim.reset()
     robot = scene[env_cfg.commands.reference.asset_name]
-    camera = FollowCamera(scene, env_cfg.commands.reference, wanted_view(env_cfg.commands.reference))
+    camera = FollowCamera(scene, env_cfg.commands.reference, view)
     default = robot.data.default_joint_pos.torch[0].tolist()
     motion = make_motion(dict(zip(robot.joint_names, default, strict=True)))
     count = len(motion["joint_pos"])
