@@ -28,20 +28,3 @@ def test_deviations_are_those_of_the_whole_inverse(columns: int, monkeypatch):
     monkeypatch.setattr(fitting, "_COLUMNS", columns)  # 36 in all: one by one, with a rest, all at once
     found = fitting._deviations(hessian, fitting._second_differences(count), weights)
     np.testing.assert_allclose(found, expected, rtol=1e-10)
-
-
-def test_two_priors_meet_where_their_precisions_say():
-    prior = fitting.Prior(np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 2.0]))
-    values = np.array([[5.0, 0.0], [np.nan, 1.0]])
-    both = prior.also([2, 0], values, 1.0)
-    # column 2: precisions 1/4 and 1, (3 / 4 + 5) / 1.25; column 0: 4 and 1, (4 + 0) / 5 and (4 + 1) / 5
-    np.testing.assert_allclose(both.mean, [[0.8, 2.0, 4.6], [1.0, 2.0, 3.0]])
-    np.testing.assert_allclose(both.deviation**-2.0, [[5.0, 1.0, 1.25], [5.0, 1.0, 0.25]])
-    np.testing.assert_array_equal(prior.mean, [1.0, 2.0, 3.0])
-    # the cost is that of both but for what no pose changes
-    poses = np.random.default_rng(0).normal(size=(2, 3))
-    apart = prior.cost(poses) + 0.5 * np.nansum((poses[:, [2, 0]] - values) ** 2, axis=1)
-    constant = (
-        both.cost(both.mean) - prior.cost(both.mean) - 0.5 * np.nansum((both.mean[:, [2, 0]] - values) ** 2, axis=1)
-    )
-    np.testing.assert_allclose(both.cost(poses), apart + constant)

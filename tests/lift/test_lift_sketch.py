@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
+from motion_checks import angle_errors, overlap, poses_of
 from nil_ext.errors import InputError
 from nil_ext.lift.lifting import Lifted, lift, require_accepted
 from nil_ext.lift.motion import course_through
 from nil_ext.lift.search import LiftSettings
-from nil_ext.lift.silhouette import NUM_ROOT, Puppet
+from nil_ext.lift.silhouette import Puppet
 from nil_ext.lift.skeleton import read_skeleton
 from nil_ext.reference import Reference
 from nil_ext.reference.verdict import times_of
@@ -46,23 +47,17 @@ def test_the_puppet_is_the_robot(sketch: Reference):
     assert sorted(puppet.joint_names) == sorted(
         f"{leg}_{part}_joint" for leg in ("FL", "FR", "RL", "RR") for part in ("thigh", "calf")
     )
-    motion, rows = sketch.motion, slice(0, 100, 10)
-    order = [list(motion["joint_names"]).index(name) for name in puppet.joint_names]
-    poses = np.zeros((10, NUM_ROOT + len(order)))
-    poses[:, 3] = 1.0
-    poses[:, 1], poses[:, NUM_ROOT:] = motion["root_pose"][rows, 2], motion["joint_pos"][rows][:, order]
-    drawn, masks = puppet.draw(poses, sketch.masks.shape[1]) > 0.5, sketch.masks[rows]
+    rows = slice(0, 100, 10)
+    drawn = puppet.draw(poses_of(puppet, sketch.motion, rows), sketch.masks.shape[1]) > 0.5
     # against the simulator's own pictures: outlines that are carried along miss a pixel or so at the joints
-    assert ((drawn & masks).sum(axis=(1, 2)) / (drawn | masks).sum(axis=(1, 2))).min() > 0.95
+    assert overlap(drawn, sketch.masks[rows]).min() > 0.95
 
 
 def _require_truth(lifted: Lifted, sketch: Reference, joints: tuple[str, ...]) -> None:
     """Hold the goals: medians of the angles within 5 degrees, the speed within 10 %."""
     motion, truth = lifted.motion, sketch.motion
-    for name in joints:
-        mine, theirs = (list(values["joint_names"]).index(name) for values in (motion, truth))
-        error = np.degrees(np.abs(motion["joint_pos"][:, mine] - truth["joint_pos"][:FRAMES, theirs]))
-        assert np.median(error) < 5.0, name
+    errors = angle_errors(motion, truth, joints)
+    assert max(errors.values()) < 5.0, errors
     way = truth["root_pose"][FRAMES - 1, 0] - truth["root_pose"][0, 0]
     assert lifted.speed == pytest.approx(way * sketch.rate / (FRAMES - 1), rel=0.1)
     assert lifted.accepted
@@ -129,13 +124,9 @@ def test_a_lifted_motion_makes_a_reference(sketch: Reference, lifted: Lifted):
 
 def test_a_clip_without_perspective_is_lifted_as_one():
     walk = Reference.load(ASSETS / "references" / "NIL-H1-Walk")
-    skeleton = read_skeleton(H1)
-    puppet = Puppet(skeleton, H1, farther=4.0)
+    puppet = Puppet(read_skeleton(H1), H1, farther=4.0)
     rows = slice(5, 57, 2)  # a stride and a little more at 25 Hz
-    order = [list(walk.motion["joint_names"]).index(name) for name in puppet.joint_names]
-    poses = np.zeros((26, NUM_ROOT + len(order)))
-    poses[:, 3] = 1.0
-    poses[:, 1], poses[:, NUM_ROOT:] = walk.motion["root_pose"][rows, 2], walk.motion["joint_pos"][rows][:, order]
+    poses = poses_of(puppet, walk.motion, rows)
     found = lift(puppet.draw(poses, 112) > 0.5, 25.0, H1, LiftSettings(library=4000, candidates=3))
     assert found.about["camera_distance"] >= 2.0 * H1.camera.distance
     for joint in ("hip_pitch", "knee"):

@@ -9,12 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from motion_checks import angle_errors, overlap, poses_of
 from nil_ext.lift.lifted_reference import moved_to
 from nil_ext.lift.lifting import lift
-from nil_ext.lift.silhouette import NUM_ROOT, Puppet
+from nil_ext.lift.silhouette import Puppet
 from nil_ext.lift.skeleton import read_skeleton
 from nil_ext.reference import Reference
 from nil_ext.robots.a1 import A1
@@ -42,21 +42,12 @@ def sketch(folder: Path) -> Reference:
     return Reference.load(folder)
 
 
-def _poses(puppet: Puppet, sketch: Reference) -> np.ndarray:
-    order = [list(sketch.motion["joint_names"]).index(name) for name in puppet.joint_names]
-    poses = np.zeros((len(sketch), NUM_ROOT + len(order)))
-    poses[:, 3] = 1.0
-    poses[:, 1], poses[:, NUM_ROOT:] = sketch.motion["root_pose"][:, 2], sketch.motion["joint_pos"][:, order]
-    return poses
-
-
 def test_the_puppet_seen_from_above_is_the_robot_seen_from_above(sketch: Reference):
     skeleton, overlaps = read_skeleton(A1), []
     for elevation in (ELEVATION, 0.0):
         puppet = Puppet(skeleton, A1, elevation=elevation)
-        drawn = puppet.draw(_poses(puppet, sketch)[::8], sketch.masks.shape[1]) > 0.5
-        masks = sketch.masks[::8]
-        overlaps.append(((drawn & masks).sum(axis=(1, 2)) / (drawn | masks).sum(axis=(1, 2))).min())
+        drawn = puppet.draw(poses_of(puppet, sketch.motion)[::8], sketch.masks.shape[1]) > 0.5
+        overlaps.append(overlap(drawn, sketch.masks[::8]).min())
     above, side = overlaps
     assert above > 0.93
     assert side < 0.8
@@ -65,18 +56,15 @@ def test_the_puppet_seen_from_above_is_the_robot_seen_from_above(sketch: Referen
 def test_the_lift_finds_how_far_a_camera_looks_down(sketch: Reference):
     lifted = lift(sketch.masks, sketch.rate, A1)
     assert lifted.about["camera_elevation"] == pytest.approx(ELEVATION, abs=2.0)
-    motion, truth = lifted.motion, sketch.motion
-    for name in lifted.joints:
-        mine, theirs = (list(values["joint_names"]).index(name) for values in (motion, truth))
-        error = np.degrees(np.abs(motion["joint_pos"][:, mine] - truth["joint_pos"][:, theirs]))
-        assert np.median(error) < 5.0, name
+    truth = sketch.motion
+    errors = angle_errors(lifted.motion, truth, lifted.joints)
+    assert max(errors.values()) < 5.0, errors
     speed = truth["root_pose"][-1, 0] * sketch.rate / (len(sketch) - 1)
     assert lifted.speed == pytest.approx(speed, rel=0.1)
     moved = moved_to(sketch, lifted)
     assert view_of(moved) == (0.0, lifted.about["camera_elevation"])
     # what is the robot at its own size, on the ground, already stays where it is
-    overlap = (moved.masks & sketch.masks).sum(axis=(1, 2)) / (moved.masks | sketch.masks).sum(axis=(1, 2))
-    assert overlap.mean() > 0.9
+    assert overlap(moved.masks, sketch.masks).mean() > 0.9
 
 
 def test_rollouts_are_filmed_from_where_the_reference_is_seen(folder: Path, sketch: Reference, open_env, place):

@@ -10,6 +10,7 @@ leg is in front the left one, frame for frame, so that the left leg never gets b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -35,6 +36,15 @@ passings are seen)."""
 
 Limbs = tuple[list[int], list[int]]
 """Columns of a limb's parameters and of its mirror image's, from the trunk outwards."""
+
+
+@dataclass(frozen=True)
+class Gait:
+    """Limbs that take turns at a steady pace."""
+
+    half: float
+    """Frames of half a stride."""
+    pairs: list[Limbs]
 
 
 def passings(path: np.ndarray, limbs: Limbs, rate: float) -> np.ndarray:

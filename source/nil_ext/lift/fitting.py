@@ -10,12 +10,12 @@ masks does not change with the pose, that of the blurred ones does as long as th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded, solveh_banded
 
+from .prior import MotionPrior, Prior
 from .silhouette import NUM_ROOT, Puppet
 
 _NOISE = 0.04
@@ -31,47 +31,17 @@ _COLUMNS = 256
 """Columns of an inverse that are solved for at once; bounds the memory."""
 
 
-@dataclass(frozen=True)
-class Prior:
-    """What poses are like before any picture is seen: independent and normal."""
-
-    mean: np.ndarray
-    """Shape is (P,), or (T, P) where each frame has its own."""
-    deviation: np.ndarray
-    """Shape is that of ``mean``."""
-
-    def cost(self, poses: np.ndarray) -> np.ndarray:
-        """Half the squared distance in standard deviations of poses (N, P). Shape is (N,)."""
-        return 0.5 * (((poses - self.mean) / self.deviation) ** 2).sum(axis=-1)
-
-    def also(self, columns: list[int], values: np.ndarray, deviation: float) -> Prior:
-        """This prior and another one for some parameters.
-
-        Args:
-            columns: their numbers.
-            values: what is expected in each frame (T, columns); NaN where nothing is.
-            deviation: standard deviation from that.
-        """
-        shape = (len(values), self.mean.shape[-1])
-        mean, precision = (np.array(np.broadcast_to(a, shape)) for a in (self.mean, self.deviation**-2.0))
-        known = np.isfinite(values)
-        weight = np.where(known, deviation**-2.0, 0.0)
-        sums = mean[:, columns] * precision[:, columns] + weight * np.where(known, values, 0.0)
-        precision[:, columns] += weight
-        mean[:, columns] = sums / precision[:, columns]
-        return Prior(mean, precision**-0.5)
-
-
 class Picture:
     """The clip's silhouettes at one size and blur, and how far poses are from them."""
 
-    def __init__(self, puppet: Puppet, covers: np.ndarray, blur: float):
+    def __init__(self, puppet: Puppet, covers: np.ndarray, blur: float, trust: float = 1.0):
         """Blur the clip.
 
         Args:
             puppet: draws the poses.
             covers: share of each pixel that the robot covers. Shape is (T, S, S), float32 in [0, 1].
             blur: standard deviation [px].
+            trust: factor on the cost; below 1 where no pose fits as well as the noise says.
         """
         self.puppet, self.size, self.blur = puppet, covers.shape[-1], blur
         # A blurred picture holds nothing finer: every second pixel will do.
@@ -79,15 +49,9 @@ class Picture:
         self._targets = self._blurred(covers)
         # Blurred pixels repeat one another; this many pixels count as one.
         alike = max(1.0, 4.0 * np.pi * blur**2 / self._stride**2)
-        self._plain_weight = 1.0 / (_NOISE**2 * alike)
-        self.trust = 1.0
-        """Factor on the cost; below 1 where no pose fits as well as the noise says."""
+        self._weight = trust / (_NOISE**2 * alike)
         self._steps = np.full(NUM_ROOT + len(puppet.joints), _STEPS[2])
         self._steps[:NUM_ROOT] = _STEPS
-
-    @property
-    def _weight(self) -> float:
-        return self.trust * self._plain_weight
 
     def cost(self, poses: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Half the squared difference, in noise deviations, of poses (N, P) to frames (N,). Shape is (N,)."""
@@ -131,7 +95,7 @@ class Picture:
 
 
 def refine(
-    picture: Picture, poses: np.ndarray, frames: np.ndarray, prior: Prior, limits: np.ndarray, rounds: int
+    picture: Picture, poses: np.ndarray, frames: np.ndarray, motions: MotionPrior, rounds: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Improve poses one by one.
 
@@ -139,14 +103,13 @@ def refine(
         picture: the clip.
         poses: where to start. Shape is (N, P).
         frames: frame of the clip that each is for. Shape is (N,).
-        prior: what poses are like.
-        limits: lowest and highest value of each parameter. Shape is (P, 2).
+        motions: what poses are like.
         rounds: Levenberg-Marquardt steps.
 
     Returns:
         Better poses (N, P) and their costs (N,), the prior's share included.
     """
-    poses, damping = poses.copy(), np.full(len(poses), 1e-2)
+    prior, poses, damping = motions.poses, poses.copy(), np.full(len(poses), 1e-2)
     precision = 1.0 / prior.deviation**2
     cost = np.full(len(poses), np.inf)
     for _ in range(rounds):
@@ -157,7 +120,7 @@ def refine(
         diagonal = np.einsum("npp->np", hessian)
         hessian = hessian + (damping[:, None] * diagonal)[:, :, None] * np.eye(poses.shape[1])
         step = -np.linalg.solve(hessian, gradient[..., None])[..., 0]
-        trial = (poses + step).clip(limits[:, 0], limits[:, 1])
+        trial = motions.clip(poses + step)
         tried = picture.cost(trial, frames) + prior.cost(trial)
         better = tried < cost
         poses[better], cost[better] = trial[better], tried[better]
@@ -168,43 +131,43 @@ def refine(
 def refine_together(
     picture: Picture,
     path: np.ndarray,
-    prior: Callable[[np.ndarray], Prior],
-    limits: np.ndarray,
-    jerkiness: np.ndarray,
+    motions: MotionPrior,
     rounds: int,
+    held_to: Callable[[np.ndarray], Prior] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Improve the poses of all frames at once, so that what one frame hides follows from its neighbours.
 
     Args:
         picture: the clip.
         path: a pose for each frame. Shape is (T, P).
-        prior: what poses are like, or those of each frame, by the path; asked anew in every step.
-        limits: lowest and highest value of each parameter. Shape is (P, 2).
-        jerkiness: standard deviation of each parameter's second difference from frame to frame. Shape is (P,).
+        motions: what poses and their course are like.
         rounds: Levenberg-Marquardt steps.
+        held_to: what the poses of each frame are like, by the path, in the place of ``motions.poses``; asked anew in
+            every step.
 
     Returns:
         The path (T, P) and the standard deviation of each of its values, from the curvature of the cost. (T, P).
     """
     count, size = path.shape
     frames, damping, path = np.arange(count), 1e-3, path.copy()
+    prior = held_to or (lambda _: motions.poses)
+    stiffness = 1.0 / motions.bend**2
     smooth = _second_differences(count)  # banded (3, T)
 
     def total(poses: np.ndarray, seen: np.ndarray, held: Prior) -> float:
-        bends = poses[2:] - 2.0 * poses[1:-1] + poses[:-2]
-        return float(seen.sum() + held.cost(poses).sum() + 0.5 * ((bends / jerkiness) ** 2).sum())
+        return float(seen.sum() + held.cost(poses).sum() + motions.bending(poses))
 
     for _ in range(rounds):
         held = prior(path)
         precision = 1.0 / held.deviation**2
         seen, gradient, hessian = picture.slopes(path, frames)
         cost = total(path, seen, held)
-        gradient += precision * (path - held.mean) + _apply(smooth, path) / jerkiness**2
+        gradient += precision * (path - held.mean) + _apply(smooth, path) / motions.bend**2
         hessian += precision[..., None] * np.eye(size)
         while damping < 1e3:
             damped = hessian + damping * np.einsum("npp->np", hessian)[:, :, None] * np.eye(size)
-            step = _solve(damped, smooth, 1.0 / jerkiness**2, -gradient.reshape(-1)).reshape(path.shape)
-            trial = (path + step).clip(limits[:, 0], limits[:, 1])
+            step = _solve(damped, smooth, stiffness, -gradient.reshape(-1)).reshape(path.shape)
+            trial = motions.clip(path + step)
             if total(trial, picture.cost(trial, frames), held) < cost:
                 path, damping = trial, max(0.3 * damping, 1e-6)
                 break
@@ -213,7 +176,13 @@ def refine_together(
             break
     _, _, hessian = picture.slopes(path, frames)
     hessian += (1.0 / prior(path).deviation ** 2)[..., None] * np.eye(size)
-    return path, _deviations(hessian, smooth, 1.0 / jerkiness**2)
+    return path, _deviations(hessian, smooth, stiffness)
+
+
+def path_cost(picture: Picture, path: np.ndarray, motions: MotionPrior) -> float:
+    """What a path (T, P) costs: by the pictures, as poses and as a course."""
+    seen = picture.cost(path, np.arange(len(path)))
+    return float(seen.sum() + motions.poses.cost(path).sum() + motions.bending(path))
 
 
 def _second_differences(count: int) -> np.ndarray:

@@ -14,9 +14,10 @@ from ..reference.alignment import Alignment
 from ..reference.verdict import times_of
 from ..robots.robot import Robot
 from .motion import course_through, make_motion
-from .search import LiftSettings, PoseSearch, Report
+from .search import Clip, LiftSettings, PoseSearch, Report
 from .silhouette import NUM_ROOT, Puppet
 from .skeleton import read_skeleton
+from .whole_clip import fit_whole
 
 _FEWEST = 6
 """Fewest frames that are lifted: courses and speeds need some."""
@@ -64,28 +65,27 @@ def lift(
     """
     settings, report = settings or LiftSettings(), report or (lambda step, share: None)
     report("reading the model", 0.0)
-    skeleton = read_skeleton(robot)
-    puppet = Puppet(skeleton, robot)
+    puppet = Puppet(read_skeleton(robot), robot)
     if not puppet.joints:
         raise InputError(f"Robot '{robot.name}' has no joint that turns in a side view's plane: nothing can be lifted.")
     stride = max(1, round(rate / settings.rate))
     seen = masks[::stride]
     if len(seen) < _FEWEST:
         raise InputError(f"{len(masks)} frames at {rate:g} Hz are too few to lift: give more of the clip.")
-    search = PoseSearch(puppet, skeleton, robot, seen, rate / stride, settings, report)
-    path, deviation = search.run()
-    puppet = search.puppet
+    found = PoseSearch(Clip(seen, rate / stride, settings), puppet, report).run()
+    fit = fit_whole(found, report)
+    path, puppet = fit.path, fit.puppet
     report("measuring the ground", 0.98)
     drawn = _drawn(puppet, path, len(masks), stride, masks.shape[-1])
     overlap = (drawn & masks).sum(axis=(1, 2)) / np.maximum((drawn | masks).sum(axis=(1, 2)), 1)
-    motion, speed, support = make_motion(skeleton, puppet, path, deviation, len(masks), stride, rate)
+    motion, speed, support = make_motion(puppet, path, fit.deviation, len(masks), stride, rate)
     motion["iou"] = overlap
     alignment = _alignment(puppet, path, stride, motion["root_pose"][:, 2], masks.shape[-1])
     lost = np.flatnonzero(overlap < settings.least_iou)
     about = {
         "joints": list(puppet.joint_names),
         "iou": {"mean": float(overlap.mean()), "least": float(overlap.min()), "each": overlap.round(3).tolist()},
-        "deviation": float(np.median(deviation[:, NUM_ROOT:])),
+        "deviation": float(np.median(fit.deviation[:, NUM_ROOT:])),
         "speed": speed,
         "supported": support,
         "zoom": float(np.median(path[:, 3])),

@@ -11,28 +11,27 @@ from scipy.interpolate import CubicSpline
 
 from .ground import on_ground, progress, supported
 from .silhouette import NUM_ROOT, Puppet
-from .skeleton import Skeleton
 
 _GROUND_RATE = 100.0
 """Frames per second in which contacts are told apart [Hz]."""
 
 
-def joint_angles(skeleton: Skeleton, puppet: Puppet, poses: np.ndarray) -> np.ndarray:
+def joint_angles(puppet: Puppet, poses: np.ndarray) -> np.ndarray:
     """All joints (N, J) of poses (N, P) [rad]: those out of the plane are at e0."""
-    joint_pos = np.tile(skeleton.e0, (len(poses), 1))
+    joint_pos = np.tile(puppet.skeleton.e0, (len(poses), 1))
     joint_pos[:, list(puppet.joints)] = poses[:, NUM_ROOT:]
     return joint_pos
 
 
-def soles(skeleton: Skeleton, puppet: Puppet, poses: np.ndarray) -> np.ndarray:
+def soles(puppet: Puppet, poses: np.ndarray) -> np.ndarray:
     """Points of the soles of poses (N, P): forward of the root, to its left, above the ground [m]. (N, F, K, 3)."""
-    angles = torch.as_tensor(joint_angles(skeleton, puppet, poses), dtype=torch.float32)
+    angles = torch.as_tensor(joint_angles(puppet, poses), dtype=torch.float32)
     root = torch.eye(4).repeat(len(poses), 1, 1)
     pitch = torch.as_tensor(poses[:, 2], dtype=torch.float32)
     root[:, 0, 0], root[:, 0, 2] = pitch.cos(), pitch.sin()
     root[:, 2, 0], root[:, 2, 2] = -pitch.sin(), pitch.cos()
     root[:, 2, 3] = torch.as_tensor(poses[:, 1], dtype=torch.float32)
-    return skeleton.soles(root[:, None] @ skeleton.forward(angles)[0]).double().numpy()
+    return puppet.skeleton.soles(root[:, None] @ puppet.skeleton.forward(angles)[0]).double().numpy()
 
 
 def course_through(times: np.ndarray, values: np.ndarray) -> CubicSpline:
@@ -48,19 +47,12 @@ def course_through(times: np.ndarray, values: np.ndarray) -> CubicSpline:
 
 
 def make_motion(
-    skeleton: Skeleton,
-    puppet: Puppet,
-    path: np.ndarray,
-    deviation: np.ndarray,
-    count: int,
-    stride: int,
-    rate: float,
+    puppet: Puppet, path: np.ndarray, deviation: np.ndarray, count: int, stride: int, rate: float
 ) -> tuple[dict[str, np.ndarray], float, float]:
     """The motion that belongs to a path of poses, the mean forward speed [m/s], and what share of it is supported.
 
     Args:
-        skeleton: the robot's joints and soles.
-        puppet: which of the joints turn in the picture's plane.
+        puppet: the robot, and which of its joints turn in the picture's plane.
         path: poses (T', P), one every ``stride`` frames of the reference.
         deviation: their standard deviations (T', P).
         count: number T of frames of the reference.
@@ -70,7 +62,7 @@ def make_motion(
     source = np.arange(len(path)) * stride / rate
     course = course_through(source, path)
     fine = np.linspace(0.0, source[-1], round(source[-1] * _GROUND_RATE) + 1)
-    feet = soles(skeleton, puppet, course(fine))
+    feet = soles(puppet, course(fine))
     moved = progress(feet, _GROUND_RATE)
     root, lowest = course(fine)[:, 1], feet[..., 2].min(axis=2)  # (T'',), (T'', F)
     height = on_ground(root, lowest.min(axis=1), _GROUND_RATE)
@@ -80,7 +72,7 @@ def make_motion(
     times = np.arange(count) / rate
     values, velocities = course(times), course(times, 1)
     low, high = puppet.limits.T
-    joint_pos = joint_angles(skeleton, puppet, values)
+    joint_pos = joint_angles(puppet, values)
     joint_pos[:, list(puppet.joints)] = joint_pos[:, list(puppet.joints)].clip(low, high)
     joint_vel, spread_of = np.zeros_like(joint_pos), np.zeros_like(joint_pos)
     joint_vel[:, list(puppet.joints)] = velocities[:, NUM_ROOT:]
@@ -91,12 +83,12 @@ def make_motion(
     root_pose[:, 4], root_pose[:, 6] = np.sin(0.5 * values[:, 2]), np.cos(0.5 * values[:, 2])
     root_vel[:, 0], root_vel[:, 2], root_vel[:, 4] = velocities[:, 0], velocities[:, 1], velocities[:, 2]
     motion = {
-        "joint_names": np.array(skeleton.joint_names),
+        "joint_names": np.array(puppet.skeleton.joint_names),
         "joint_pos": joint_pos,
         "joint_vel": joint_vel,
         "root_pose": root_pose,
         "root_vel": root_vel,
-        "foot_names": np.array(skeleton.foot_links),
+        "foot_names": np.array(puppet.skeleton.foot_links),
         "contact": moved.contacts[np.rint(times * _GROUND_RATE).astype(int).clip(max=len(fine) - 1)].astype(float),
         "deviation": spread_of,
     }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, nil_ext developers.
 # SPDX-License-Identifier: BSD-3-Clause
 
-"""The poses that make the masks of a clip.
+"""Which poses may make the masks of a clip, and which of them follow one another.
 
 0. A few frames are searched with the robot's size in the picture free, by cameras that look down more and more; the
    size and the elevation that fit best then hold for all.
@@ -10,28 +10,25 @@
 3. A path through the candidates is chosen by cost and continuity, which keeps left and right apart, continued into the
    neighbouring frames and with limbs exchanged as further candidates, and chosen again.
 4. Limbs that pass each other at a steady pace take turns in front.
-5. All frames are improved together with a prior for smoothness, in larger pictures, and seen from further away: the
-   distance that fits best is kept. Where the gait is steady strides are held to repeat one another, unless the pictures
-   speak against it.
+
+All frames are then fitted together (:mod:`.whole_clip`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from ..reference.quality import MIN_REACHABLE
-from ..robots.robot import Robot
-from .alternation import Limbs, alternating, exchange, half_stride, pace, repeated
+from .alternation import Gait, alternating, exchange, half_stride, pace
 from .candidates import best_path, spread, spread_over_groups
-from .fitting import Picture, Prior, refine, refine_together
+from .fitting import Picture, path_cost, refine, refine_together
 from .motion import soles
-from .silhouette import NUM_ROOT, Puppet
-from .skeleton import Skeleton
+from .prior import MotionPrior, Prior
+from .silhouette import Puppet
 
 _GOOD_COST = 25.0
 """Cost of a frame that is fitted as well as a sketch's are, in half squared deviations of the noise."""
@@ -53,16 +50,6 @@ _ZOOM_DEVIATION = 0.002
 
 _WIDTH = 12
 """Candidates of a frame that a path may choose from."""
-
-_GIVEN_UP = 0.03
-"""IoU that may be lost by holding a gait to repeat itself (ours: 0.00 to 0.02 on the generated clips of the humanoids,
-0.05 on the A1's, whose legs are seen from above)."""
-
-_MOMENTS = (-4, -3, -2, -1, 1, 2, 3, 4)
-"""Half strides from now at which a steady gait is asked what it does now."""
-
-_DISTANCES = (1.0, 2.0, 4.0)
-"""Distances of the camera that are tried, in units of the task's: generated clips often show less perspective."""
 
 Report = Callable[[str, float], None]
 """Told what is done and which share of the whole is behind it."""
@@ -110,88 +97,74 @@ class LiftSettings:
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """A path through all frames, as a camera at some distance sees it."""
+class Clip:
+    """A clip's masks, and how they are compared with poses."""
 
-    cost: float
-    iou: float
-    """Of the whole clip."""
-    puppet: Puppet
-    path: np.ndarray
-    """(T, P)."""
-    deviation: np.ndarray
-    """(T, P)."""
+    masks: np.ndarray
+    """Shape is (T, S, S) bool."""
+    rate: float
+    """Frames per second [Hz]."""
+    settings: LiftSettings
+    trust: float = 1.0
+    """As :class:`~nil_ext.lift.fitting.Picture` takes it."""
+
+    def pictures(self, puppet: Puppet) -> list[Picture]:
+        """The clip in each size, as a puppet is compared with it, coarse to fine."""
+        return [
+            Picture(puppet, _shrunk(self.masks, size), blur, self.trust)
+            for size, blur in zip(self.settings.sizes, self.settings.blurs, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
-class _Gait:
-    """Limbs that take turns at a steady pace."""
+class Found:
+    """What the search of a clip found."""
 
-    half: float
-    """Frames of half a stride."""
-    pairs: list[Limbs]
+    clip: Clip
+    puppet: Puppet
+    """As the clip's camera sees it, in elevation and size."""
+    motions: MotionPrior
+    path: np.ndarray
+    """A pose of each frame. Shape is (T, P)."""
+    gait: Gait | None
+    """Of limbs that take turns at a steady pace, if any."""
+    in_turn: np.ndarray
+    """The path where they do take turns. Shape is (T, P)."""
 
 
 class PoseSearch:
     """The search for one clip."""
 
-    def __init__(
-        self,
-        puppet: Puppet,
-        skeleton: Skeleton,
-        robot: Robot,
-        masks: np.ndarray,
-        rate: float,
-        settings: LiftSettings,
-        report: Report,
-    ):
-        self.puppet, self.skeleton, self.robot, self.settings, self.report = puppet, skeleton, robot, settings, report
-        self.count, self.size, self.rate = len(masks), len(puppet.e0), rate
-        self.masks = masks
-        self.pictures = self._pictures(puppet)
-        height = puppet.e0[1]
-        self.limits = np.concatenate(
-            [[[-0.3, 0.3], [0.3 * height, 1.5 * height], [-0.8, 0.8], [0.5, 2.0]], puppet.limits]
-        )
-        joints = np.where(puppet.trunk, settings.trunk_deviation, settings.deviation)
-        self.prior = Prior(puppet.e0.copy(), np.concatenate([settings.root_deviations, joints]))
-        step = 1.0 / rate
-        ones = np.ones(len(puppet.joints))
-        self.speed = np.concatenate([[0.5 * step, 1.0 * step, 4.0 * step, 0.5 * step], settings.speed * step * ones])
-        self.bend = np.concatenate([[0.01, 0.02, 0.05, 0.002], settings.acceleration * step**2 * ones])
+    def __init__(self, clip: Clip, puppet: Puppet, report: Report):
+        self.clip, self.puppet, self.report, self.settings = clip, puppet, report, clip.settings
+        self.count, self.size = len(clip.masks), len(puppet.e0)
+        self.pictures = clip.pictures(puppet)
+        self.motions = _motion_prior(puppet, clip)
 
-    def run(self) -> tuple[np.ndarray, np.ndarray]:
-        """The path (T, P) and its standard deviation (T, P)."""
+    def run(self) -> Found:
+        """Search."""
         self.report("measuring the robot's size", 0.02)
         zoom = self._measure()
         # a camera that follows shows the robot in one size
-        self.prior.mean[3], self.prior.deviation[3] = zoom, _ZOOM_DEVIATION
+        self.motions = replace(self.motions, poses=self.motions.poses.known(3, zoom, _ZOOM_DEVIATION))
         self.report("drawing random poses", 0.05)
         poses, frames = self._starts(np.arange(self.count), zoom, 0.0)
         shares = (0.10, 0.40)
         for picture, share in zip(self.pictures[:2], shares, strict=True):
             self.report("fitting candidates", share)
-            poses, cost = refine(picture, poses, frames, self.prior, self.limits, 4)
+            poses, cost = refine(picture, poses, frames, self.motions, 4)
         self._trust(cost, frames)
-        cost = self.pictures[1].cost(poses, frames) + self.prior.cost(poses)
+        cost = self.pictures[1].cost(poses, frames) + self.motions.poses.cost(poses)
         for share in (0.55, 0.63, 0.71):
             path, poses, cost, frames = self._path(poses, cost, frames)
             self.report("following the legs", share)
             offered, places = self._proposals(path)
-            offered, price = refine(self.pictures[1], offered, places, self.prior, self.limits, 2)
+            offered, price = refine(self.pictures[1], offered, places, self.motions, 2)
             poses, cost = np.concatenate([poses, offered]), np.concatenate([cost, price])
             frames = np.concatenate([frames, places])
         found = self._path(poses, cost, frames)[0]
-        gait, turned = self._take_turns(found)
-        self.report("fitting all frames together", 0.76)
-        fit = self._seen(found)
-        if gait is not None:
-            self.report("repeating the strides", 0.87)
-            steady = self._seen(turned, gait)
-            # a clip of which that is not true is taken as it looks
-            fit = steady if steady.iou > fit.iou - _GIVEN_UP else fit
-        self.puppet = fit.puppet
-        return fit.path, fit.deviation
+        gait, in_turn = self._take_turns(found)
+        return Found(self.clip, self.puppet, self.motions, found, gait, in_turn)
 
     def _measure(self) -> float:
         """How large the robot is shown; the puppet becomes what the camera sees that looks down as the clip's does.
@@ -218,68 +191,15 @@ class PoseSearch:
         few = np.linspace(0, self.count - 1, min(self.count, _SIZED)).round().astype(int)
         poses, frames = self._starts(few, 1.0, self.settings.zoom)
         for picture in self.pictures[:2]:
-            poses, cost = refine(picture, poses, frames, self.prior, self.limits, 4)
+            poses, cost = refine(picture, poses, frames, self.motions, 4)
         best = [np.flatnonzero(frames == frame)[cost[frames == frame].argmin()] for frame in few]
         return float(cost[best].sum()), float(np.median(poses[best, 3]))
 
     def _look_down(self, elevation: float) -> None:
         """Let the camera look down by an elevation [deg]."""
         if elevation != self.puppet.elevation:
-            self.puppet = Puppet(self.skeleton, self.robot, elevation=elevation, joints=self.puppet.joints)
-            self.pictures = self._pictures(self.puppet)
-
-    def _pictures(self, puppet: Puppet) -> list[Picture]:
-        """The clip in each size, as a puppet is compared with it."""
-        return [
-            Picture(puppet, _shrunk(self.masks, size), blur)
-            for size, blur in zip(self.settings.sizes, self.settings.blurs, strict=True)
-        ]
-
-    def _seen(self, path: np.ndarray, gait: _Gait | None = None) -> _Fit:
-        """A path (T, P) fitted from each distance of the camera, held to repeat itself by a gait; the best of them."""
-        fits = [fit for distance in _DISTANCES for fit in self._from(distance, path, gait)]
-        return min(fits, key=lambda fit: fit.cost)
-
-    def _from(self, distance: float, path: np.ndarray, gait: _Gait | None) -> list[_Fit]:
-        """A path (T, P) fitted as by a camera at a distance, in units of the task's.
-
-        One that repeats itself is looked for from the path and from what it comes to without that: legs of a trot that
-        were exchanged in passing stay so in the one, strides that are too uneven stay so in the other.
-        """
-        puppet = Puppet(self.skeleton, self.robot, distance, self.puppet.elevation, self.puppet.joints)
-        _, middle, fine = self._pictures(puppet)
-        middle.trust = fine.trust = self.pictures[0].trust
-        loose, _ = refine_together(middle, path, self._any, self.limits, self.bend, 5)
-        starts, prior = [loose], self._any
-        if gait is not None:
-            prior = partial(self._steady, gait)
-            starts = [refine_together(middle, start, prior, self.limits, self.bend, 10)[0] for start in (path, loose)]
-        fits = []
-        for start in starts:
-            found, deviation = refine_together(fine, start, prior, self.limits, self.bend, 5)
-            # coarser pictures do not tell perspectives apart
-            fits.append(_Fit(self._total(found, fine), fine.iou(found), puppet, found, deviation))
-        return fits
-
-    def _any(self, _: np.ndarray) -> Prior:
-        """The prior, whatever the path."""
-        return self.prior
-
-    def _steady(self, gait: _Gait, path: np.ndarray) -> Prior:
-        """The prior, and that strides repeat one another as they do in a path (T, P), limbs by turns."""
-        one, other = ([column for limbs in gait.pairs for column in limbs[side]] for side in (0, 1))
-        trunk = [2, *(NUM_ROOT + row for row in np.flatnonzero(self.puppet.trunk))]
-        columns, swapped = one + other + trunk, other + one + trunk
-        deviation = self.settings.unsteadiness
-        prior = self.prior.also(columns, repeated(path, columns, swapped, gait.half, _MOMENTS), deviation)
-        # which of these limbs is which is less certain, and what has no mirror image shows one side alone
-        rest = [column for column in range(NUM_ROOT, self.size) if column not in columns]
-        whole = [moment for moment in _MOMENTS if moment % 2 == 0]
-        return prior.also(rest, repeated(path, rest, rest, gait.half, whole), deviation)
-
-    def _together(self, path: np.ndarray) -> np.ndarray:
-        """A path (T, P) fitted to the pictures of the second size for a few rounds."""
-        return refine_together(self.pictures[1], path, self._any, self.limits, self.bend, 3)[0]
+            self.puppet = self.puppet.seen_from(1.0, elevation)
+            self.pictures = self.clip.pictures(self.puppet)
 
     def _starts(self, wanted: np.ndarray, zoom: float, around: float) -> tuple[np.ndarray, np.ndarray]:
         """Poses of a library, drawn with a zoom or around it, that look like each wanted frame, and their frames."""
@@ -289,12 +209,12 @@ class PoseSearch:
         random = np.random.default_rng(settings.seed)
         library = self.puppet.e0 + random.uniform(-1.0, 1.0, (settings.library, self.size)) * width
         library[:, 3] += zoom - 1.0
-        library = library.clip(self.limits[:, 0], self.limits[:, 1])
-        library[:, 1] = (library[:, 1] - self._lowest(library)).clip(*self.limits[1])
+        library = self.motions.clip(library)
+        library[:, 1] = (library[:, 1] - self._lowest(library)).clip(*self.motions.limits[1])
         looks = np.concatenate(
             [_blurred(self.puppet.draw(part, size)) for part in np.array_split(library, -(-len(library) // 500))]
         )
-        targets = _blurred(_shrunk(self.masks[wanted], size))
+        targets = _blurred(_shrunk(self.clip.masks[wanted], size))
         distance = (looks**2).sum(axis=1) - 2.0 * targets @ looks.T
         poses, frames = [], []
         for frame, row in zip(wanted, distance, strict=True):
@@ -308,7 +228,7 @@ class PoseSearch:
         """Height of the lowest sole of poses (N, P) [m]. Shape is (N,)."""
         return np.concatenate(
             [
-                soles(self.skeleton, self.puppet, part)[..., 2].min(axis=(1, 2))
+                soles(self.puppet, part)[..., 2].min(axis=(1, 2))
                 for part in np.array_split(poses, -(-len(poses) // 1000))
             ]
         )
@@ -316,9 +236,8 @@ class PoseSearch:
     def _trust(self, cost: np.ndarray, frames: np.ndarray) -> None:
         """Weigh pictures by how well poses can fit them: a generated clip's robot is not exactly ours."""
         best = np.array([cost[frames == frame].min() for frame in range(self.count)])
-        trust = min(1.0, _GOOD_COST / np.median(best))
-        for picture in self.pictures:
-            picture.trust = trust
+        self.clip = replace(self.clip, trust=min(1.0, _GOOD_COST / np.median(best)))
+        self.pictures = self.clip.pictures(self.puppet)
 
     def _path(self, poses: np.ndarray, cost: np.ndarray, frames: np.ndarray):
         """The path through the candidates, and the best distinct candidates of each frame: poses, costs, frames.
@@ -333,12 +252,12 @@ class PoseSearch:
             taken = mine[spread_over_groups(cost[mine].argsort(), poses[mine], groups[mine], _WIDTH, 0.1)]
             costs[frame, : len(taken)], values[frame] = cost[taken], poses[taken[0]]
             values[frame, : len(taken)] = poses[taken]
-        choice = best_path(costs, values, self.speed, self.bend)
+        choice = best_path(costs, values, self.motions.speed, self.motions.bend)
         kept = np.isfinite(costs)
         places = np.nonzero(kept)[0]
         return values[np.arange(self.count), choice], values[kept], costs[kept], places
 
-    def _take_turns(self, path: np.ndarray) -> tuple[_Gait | None, np.ndarray]:
+    def _take_turns(self, path: np.ndarray) -> tuple[Gait | None, np.ndarray]:
         """The gait of limbs that pass each other at a steady pace, if any, and the path (T, P) where they take turns.
 
         Pictures are asked only which of two limbs begins: a wrong perspective says the same in every frame, so that its
@@ -346,19 +265,18 @@ class PoseSearch:
         """
         pairs, paces = [], []
         for limbs in self.puppet.pairs:
-            if (steps := pace(path, limbs, self.rate)) is None:
+            if (steps := pace(path, limbs, self.clip.rate)) is None:
                 continue
             pairs.append(limbs)
             paces.append(steps)
-            if others := alternating(path, limbs, self.rate):
-                path = min(others, key=lambda other: self._total(self._together(other), self.pictures[1]))
-        return (_Gait(half_stride(path, pairs, paces), pairs) if pairs else None), path
+            if others := alternating(path, limbs, self.clip.rate):
+                path = min(others, key=self._price)
+        return (Gait(half_stride(path, pairs, paces), pairs) if pairs else None), path
 
-    def _total(self, path: np.ndarray, picture: Picture) -> float:
-        """What a path (T, P) costs."""
-        seen = picture.cost(path, np.arange(self.count))
-        bent = 0.5 * ((np.diff(path, n=2, axis=0) / self.bend) ** 2).sum()
-        return float(seen.sum() + self.prior.cost(path).sum() + bent)
+    def _price(self, path: np.ndarray) -> float:
+        """What a path (T, P) costs once it is fitted for a few rounds."""
+        picture = self.pictures[1]
+        return path_cost(picture, refine_together(picture, path, self.motions, 3)[0], self.motions)
 
     def _proposals(self, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Further candidates and their frames: what follows from the frames on either side, and limbs exchanged."""
@@ -367,7 +285,21 @@ class PoseSearch:
         for limbs in self.puppet.pairs:
             poses.append(exchange(path, limbs))
             places.append(frames)
-        return np.concatenate(poses).clip(self.limits[:, 0], self.limits[:, 1]), np.concatenate(places)
+        return self.motions.clip(np.concatenate(poses)), np.concatenate(places)
+
+
+def _motion_prior(puppet: Puppet, clip: Clip) -> MotionPrior:
+    """What the settings say about poses and motion."""
+    settings, step = clip.settings, 1.0 / clip.rate
+    height, ones = puppet.e0[1], np.ones(len(puppet.joints))
+    root = [[-0.3, 0.3], [0.3 * height, 1.5 * height], [-0.8, 0.8], [0.5, 2.0]]
+    joints = np.where(puppet.trunk, settings.trunk_deviation, settings.deviation)
+    return MotionPrior(
+        poses=Prior(puppet.e0.copy(), np.concatenate([settings.root_deviations, joints])),
+        limits=np.concatenate([root, puppet.limits]),
+        speed=np.concatenate([[0.5 * step, 1.0 * step, 4.0 * step, 0.5 * step], settings.speed * step * ones]),
+        bend=np.concatenate([[0.01, 0.02, 0.05, 0.002], settings.acceleration * step**2 * ones]),
+    )
 
 
 def _least(places: list[float], values: list[float]) -> float:

@@ -92,6 +92,7 @@ class Puppet:
             elevation: how far the camera looks down [deg].
             joints: the joints' numbers where they are known.
         """
+        self.skeleton, self.robot = skeleton, robot
         camera = robot.camera
         self.distance, self.height, self.extent = farther * camera.distance, camera.height, camera.extent
         self.elevation = elevation
@@ -107,6 +108,10 @@ class Puppet:
             feet = [skeleton.links.index(name) for name in skeleton.foot_links]
             joints = across[self._visible() | skeleton.below[across][:, feet].any(dim=1).numpy()]
         self._cut(skeleton, robot, np.asarray(joints, dtype=int), points, origins, axes)
+
+    def seen_from(self, farther: float, elevation: float) -> Puppet:
+        """The same robot and joints as another camera sees them; arguments as in the constructor."""
+        return Puppet(self.skeleton, self.robot, farther, elevation, self.joints)
 
     def _cut(
         self,
