@@ -129,7 +129,7 @@ class Found:
     gait: Gait | None
     """Of limbs that take turns at a steady pace, if any."""
     in_turn: np.ndarray
-    """The path where they do take turns. Shape is (T, P)."""
+    """The path where they do take turns, :attr:`path` itself where they do there. Shape is (T, P)."""
 
 
 class PoseSearch:
@@ -139,7 +139,7 @@ class PoseSearch:
         self.clip, self.puppet, self.report, self.settings = clip, puppet, report, clip.settings
         self.count, self.size = len(clip.masks), len(puppet.e0)
         self.pictures = clip.pictures(puppet)
-        self.motions = _motion_prior(puppet, clip)
+        self.motions = motion_prior(puppet, clip)
 
     def run(self) -> Found:
         """Search."""
@@ -288,7 +288,7 @@ class PoseSearch:
         return self.motions.clip(np.concatenate(poses)), np.concatenate(places)
 
 
-def _motion_prior(puppet: Puppet, clip: Clip) -> MotionPrior:
+def motion_prior(puppet: Puppet, clip: Clip) -> MotionPrior:
     """What the settings say about poses and motion."""
     settings, step = clip.settings, 1.0 / clip.rate
     height, ones = puppet.e0[1], np.ones(len(puppet.joints))
