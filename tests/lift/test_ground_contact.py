@@ -52,11 +52,19 @@ def test_every_foot_has_its_own_ground():
 
 
 def test_the_lowest_sole_is_put_on_the_ground():
-    np.testing.assert_allclose(on_ground(np.full(80, 1.0), np.full(80, 0.02), RATE), 0.98)
+    lowest = np.tile([0.02, 0.12], (80, 1))
+    np.testing.assert_allclose(on_ground(np.full(80, 1.0), lowest, RATE), 0.98)
     # a single frame 4 cm lower does not make the root jump
-    lowest = np.zeros(80)
-    lowest[40] = -0.04
-    assert np.abs(on_ground(np.full(80, 1.0), lowest, RATE) - 1.0).max() < 0.002
+    lowest[40] -= 0.04
+    assert np.abs(on_ground(np.full(80, 1.0), lowest, RATE) - 0.98).max() < 0.002
+
+
+def test_as_many_feet_as_stand_are_on_the_ground():
+    lowest = np.tile([0.3, 0.02, 0.05, 0.4], (80, 1))
+    np.testing.assert_allclose(on_ground(np.full(80, 1.0), lowest, RATE, standing=2), 0.95)
+    # whichever they are
+    lowest[::2] = [0.05, 0.3, 0.4, 0.02]
+    np.testing.assert_allclose(on_ground(np.full(80, 1.0), lowest, RATE, standing=2), 0.95)
 
 
 def test_half_of_the_feet_carry_a_walking_robot():

@@ -151,10 +151,11 @@ def test_a_task_lifts_when_told_and_only_what_needs_it(clip, sketch, searches, t
 
 
 def test_a_clip_is_moved_to_where_its_motion_is():
-    """A robot drawn too large, aside and in the air comes to where the puppet of its motion is."""
+    """A robot drawn too large, aside, and ever higher in the air comes to where the puppet of its motion is."""
     puppet = Puppet(read_skeleton(A1), A1)
     shown = np.tile(puppet.e0, (8, 1))
-    shown[:, 0], shown[:, 1], shown[:, 3] = np.linspace(-0.03, 0.05, 8), puppet.e0[1] + 0.03, 1.15
+    shown[:, 0], shown[:, 3] = np.linspace(-0.03, 0.05, 8), 1.15
+    shown[:, 1] = puppet.e0[1] + np.linspace(0.0, 0.06, 8)
     masks = puppet.draw(shown, 224) > 0.5
     heights = np.full(15, puppet.e0[1])
     alignment = _alignment(puppet, shown, 2, heights, 224)  # a pose for every second frame of 15

@@ -66,15 +66,18 @@ def progress(soles: np.ndarray, rate: float) -> Progress:
     return Progress(speed, distance, (height[point] < _CONTACT_HEIGHT) & (slip < _CONTACT_SLIP))
 
 
-def on_ground(heights: np.ndarray, lowest: np.ndarray, rate: float) -> np.ndarray:
+def on_ground(heights: np.ndarray, lowest: np.ndarray, rate: float, standing: int = 1) -> np.ndarray:
     """Root heights with the feet on the ground.
 
     Args:
         heights: of the root [m]. Shape is (T,).
-        lowest: height of the lowest sole in each frame [m], whose course, smoothed, is where the ground is. (T,).
+        lowest: height of each foot's lowest point in each frame [m]. Shape is (T, F).
         rate: frames per second [Hz].
+        standing: how many feet stand at any time: the course of the highest of so many, smoothed, is where the ground
+            is.
     """
-    return heights - gaussian_filter1d(lowest, _WINDOW * rate, mode="nearest")
+    ground = np.sort(lowest, axis=1)[:, standing - 1]
+    return heights - gaussian_filter1d(ground, _WINDOW * rate, mode="nearest")
 
 
 def supported(lowest: np.ndarray) -> np.ndarray:

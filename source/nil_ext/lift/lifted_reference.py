@@ -20,7 +20,7 @@ from .lifting import Lifted, lift
 from .search import LiftSettings, Report
 from .skeleton import model_hash
 
-VERSION = 9
+VERSION = 10
 """Raise it when the lift finds or reports something else for the same clip: what was kept is then found anew."""
 
 

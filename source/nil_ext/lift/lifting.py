@@ -127,14 +127,16 @@ def _drawn(puppet: Puppet, path: np.ndarray, count: int, stride: int, size: int)
 def _alignment(puppet: Puppet, path: np.ndarray, stride: int, heights: np.ndarray, size: int) -> Alignment:
     """From the poses as the clip shows them to the motion: root heights (T,) on the ground, its way left out.
 
-    In x each frame is moved: the follow camera holds the root. In y and in size one value holds for all frames, because
-    that camera neither climbs nor zooms.
+    Each frame is moved to where the root is: in x because the follow camera holds it, in y because a generated robot
+    hovers and sinks, which one with weight cannot follow. In size one value holds for all frames, because that camera
+    does not zoom.
     """
     poses = course_through(np.arange(len(path)) * stride, path)(np.arange(len(heights)))
     pixels = size / puppet.extent  # a metre, where the root is
     scale = 1.0 / np.median(poses[:, 3])
     middle = 0.5 * size * (1.0 - scale)
-    above = np.median(poses[:, 1] - heights)
+    above = poses[:, 1] - heights
     shift_y = middle + pixels * puppet.lowered * (puppet.height * (1.0 - scale) + above)
-    ones = np.ones(len(heights))
-    return Alignment(scale * ones, middle - pixels * poses[:, 0], shift_y * ones, float(pixels * np.ptp(poses[:, 0])))
+    return Alignment(
+        scale * np.ones(len(heights)), middle - pixels * poses[:, 0], shift_y, float(pixels * np.ptp(poses[:, 0]))
+    )

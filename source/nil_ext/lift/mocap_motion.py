@@ -64,10 +64,10 @@ def mocap_motion(path: str | Path, robot: Robot, default: dict[str, float], rate
 
 
 def _lowest_soles(robot: Robot, names: list[str], joint_pos: np.ndarray, turned: Rotation) -> np.ndarray:
-    """Height of the lowest sole above the root's in each frame [m]. Shape is (T,)."""
+    """Height of each foot's lowest point above the root's in each frame [m]. Shape is (T, F)."""
     skeleton = read_skeleton(robot)
     order = [names.index(name) for name in skeleton.joint_names]
     root = torch.eye(4).repeat(len(joint_pos), 1, 1)
     root[:, :3, :3] = torch.as_tensor(turned.as_matrix())
     links = skeleton.forward(torch.as_tensor(joint_pos[:, order], dtype=torch.float32))[0]
-    return skeleton.soles(root[:, None] @ links)[..., 2].amin(dim=(1, 2)).double().numpy()
+    return skeleton.soles(root[:, None] @ links)[..., 2].amin(dim=2).double().numpy()
