@@ -6,8 +6,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from nil_ext.lift.ground import on_ground, progress, supported
+from nil_ext.lift.motion import make_motion, soles
+from nil_ext.lift.silhouette import Puppet
+from nil_ext.lift.skeleton import read_skeleton
+from nil_ext.robots.a1 import A1
 
 RATE = 100.0
 
@@ -71,3 +76,18 @@ def test_half_of_the_feet_carry_a_walking_robot():
     lowest = np.array([[0.0, 0.01, 0.1, 0.1], [0.0, 0.1, 0.1, 0.1], [0.02, 0.02, 0.02, 0.1], [0.1, 0.1, 0.1, 0.1]])
     assert supported(lowest).tolist() == [True, False, True, False]
     assert supported(_walk(0.8, 3.0)[..., 2].min(axis=2)).all()
+
+
+def test_a_robot_whose_legs_hover_stands_on_half_of_them():
+    puppet = Puppet(read_skeleton(A1), A1)
+    path = np.tile(puppet.e0, (30, 1))
+    hovering = path.copy()
+    hovering[:, puppet.pairs[0][0][1]] += 0.3  # one knee stretched, beyond the reach of the other legs
+    heights = []
+    for poses in (path, hovering):
+        motion, _, support = make_motion(puppet, poses, np.zeros_like(poses), 30, 1, 30.0)
+        lowest = soles(puppet, poses)[..., 2].min(axis=2)[0] - poses[0, 1] + motion["root_pose"][0, 2]
+        heights.append((support, np.sort(lowest)))
+    (standing, feet), (hovers, above) = heights
+    assert standing == 1.0 and feet[0] == pytest.approx(0.0, abs=1e-3)
+    assert hovers == 0.0 and above[0] < -0.02 and above[1] == pytest.approx(0.0, abs=1e-3)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from nil_ext.errors import InputError
 from nil_ext.rl.runners import OffPolicyRunner
 from nil_ext.rl.runners.checkpoint import last_checkpoint, read_checkpoint, write_checkpoint
 from nil_ext.rl.runners.random_state import get_random_state, set_random_state
+from nil_ext.rl.runners.stop_request import StopRequest
 
 KILLED_WHILE_SAVING = """
 import itertools, os, random, signal, sys, time
@@ -148,7 +150,7 @@ def test_an_interrupted_and_resumed_run_equals_the_uninterrupted_one(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_after_the_step_and_a_second_one_interrupts_it(point_mass, train_cfg, tmp_path, capsys, number):
+def test_a_signal_saves_after_the_step_and_a_second_one_interrupts_it(point_mass, train_cfg, tmp_path, capfd, number):
     handlers = [signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)]
     step, finished = point_mass.step, []
 
@@ -168,7 +170,7 @@ def test_a_signal_saves_after_the_step_and_a_second_one_interrupts_it(point_mass
     saved = read_checkpoint(tmp_path / "model_6.pt")
     assert (saved["version"], saved["iter"], saved["transitions"]) == (1, 6, 32 * 16)
     assert (tmp_path / "replay.pt").is_file()
-    assert f"{number.name}: saving after this step" in capsys.readouterr().out
+    assert f"{number.name}: saving after this step" in capfd.readouterr().out
     with pytest.raises(KeyboardInterrupt):
         runner.learn(1000)
     assert finished[-1] == 101  # the step in which both signals came did not finish
@@ -242,3 +244,15 @@ def test_every_generator_goes_on_where_it_was(tmp_path):
     assert draw() != expected
     set_random_state(read_checkpoint(tmp_path / "rng.pt"), "cpu")
     assert draw() == expected
+
+
+def test_a_signal_that_comes_while_a_line_is_printed_is_taken(monkeypatch, capfd):
+    class Busy(io.StringIO):
+        def write(self, text: str) -> int:
+            raise RuntimeError("reentrant call")  # as a buffered writer does that is in the middle of a write
+
+    monkeypatch.setattr("sys.stdout", Busy())
+    request = StopRequest()
+    request.receive(signal.SIGTERM, None)
+    assert request.signal == signal.SIGTERM
+    assert "SIGTERM: saving after this step" in capfd.readouterr().out

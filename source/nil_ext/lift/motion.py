@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
 
+from ..reference.verdict import MIN_SUPPORTED
 from .ground import on_ground, progress, supported
 from .silhouette import NUM_ROOT, Puppet
 
@@ -65,9 +66,11 @@ def make_motion(
     feet = soles(puppet, course(fine))
     moved = progress(feet, _GROUND_RATE)
     root, lowest = course(fine)[:, 1], feet[..., 2].min(axis=2)  # (T'',), (T'', F)
-    # half of the feet stand at any time of a walk or a trot: on its lowest one alone a quadruped would sink
-    height = on_ground(root, lowest, _GROUND_RATE, standing=max(1, lowest.shape[1] // 2))
-    support = supported(lowest + (on_ground(root, lowest, _GROUND_RATE) - root)[:, None]).mean()
+    height = on_ground(root, lowest, _GROUND_RATE)
+    support = supported(lowest + (height - root)[:, None]).mean()
+    if support < MIN_SUPPORTED:
+        # legs hover: on its lowest foot alone a quadruped would sink until half of them carry it
+        height = on_ground(root, lowest, _GROUND_RATE, standing=max(1, lowest.shape[1] // 2))
     way = np.interp(source, fine, moved.distance), np.interp(source, fine, height)
     course = course_through(source, np.concatenate([np.stack(way, axis=1), path[:, 2:]], axis=1))
     times = np.arange(count) / rate

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ class StopRequest:
         if self.signal is not None:
             raise KeyboardInterrupt(signal.Signals(number).name)
         self.signal = signal.Signals(number)
-        print(f"\n[INFO] {self.signal.name}: saving after this step (once more: at once).", flush=True)
+        # past the buffer of print, which may be in the middle of a line of its own and must not be entered twice
+        os.write(1, f"\n[INFO] {self.signal.name}: saving after this step (once more: at once).\n".encode())
 
 
 @contextmanager
