@@ -57,14 +57,6 @@ TASKS = "NIL-A1-Walk, NIL-G1-Walk, NIL-H1-Walk, NIL-Talos-Walk"
             ["--task", TASK, "--max_minutes", "5", "agent.class_name=OnPolicyRunner"],
             "--max_minutes: runner OnPolic",
         ),
-        (
-            ["--task", TASK, "env.tracking_steps=0", "env.joints_weight=1"],
-            "env.joints_weight=1 counts only after first",
-        ),
-        (
-            ["--task", TASK, "env.tracking_steps=0", "env.orientation_weight=0.5"],
-            "env.orientation_weight=0.5 counts only after first",
-        ),
         (["--task", TASK, "--headless"], "Unknown option '--headless'"),
         (["--task", TASK, "--agent", "sac"], "has no agent 'sac': choose one of bro, bro_reference, rsl_rl"),
         (["--task", TASK, "presets=gpu"], "Unknown preset(s): gpu"),
@@ -180,6 +172,16 @@ def test_a_missing_reference_and_a_strange_folder_are_refused(refuse, tmp_path: 
     (tmp_path / "folder").mkdir()
     line = refuse(train.run, "--task", TASK, "--reference", tmp_path / "folder")
     assert "holds neither a reference (reference.json) nor numbered pictures" in line
+
+
+@pytest.mark.parametrize("setting", ["env.joints_weight=1", "env.orientation_weight=0.5"])
+def test_what_only_a_known_motion_has_is_refused_for_a_clip_that_is_not_lifted(
+    refuse, sketch: np.ndarray, tmp_path: Path, setting: str
+):
+    write_video(tmp_path / "clip.mp4", sketch, 50.0)
+    options = ("--reference", tmp_path / "clip.mp4", "env.commands.reference.lift=false", setting)
+    line = refuse(train.run, "--task", TASK, "presets=cpu", *options, left=("cache", "clip.mp4"))
+    assert line.startswith(f"{setting} needs a reference with joint angles: lift the clip (env.commands")
 
 
 def test_pictures_with_a_gap_are_refused_by_train_and_generate(refuse, sketch: np.ndarray, tmp_path: Path):

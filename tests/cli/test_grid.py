@@ -30,6 +30,7 @@ TASK = "NIL-A1-Walk"
 
 VIDEO_ALONE = (
     "env.tracking_steps=0",
+    "env.speed_weight=0",
     "env.commands.reference.observe_motion=false",
     "env.commands.reference.start_along_reference=0",
     "env.actions.joints=position",
@@ -303,9 +304,10 @@ def test_the_papers_own_settings_are_the_video_alone(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["benchmark.py"])
     argv = ["--task", TASK, "--device", "cpu", "presets=paper"]
     env_cfg, _ = resolve_cfgs(parse_args(argparse.ArgumentParser(), argv), "bro_cfg_entry_point")
-    assert grid.video_alone(env_cfg) == VIDEO_ALONE[:3]
+    assert grid.video_alone(env_cfg) == VIDEO_ALONE[:4]
     reference = env_cfg.commands.reference
-    assert (env_cfg.tracking_steps, reference.observe_motion, reference.start_along_reference) == (0, False, 0.0)
+    assert (env_cfg.tracking_steps, env_cfg.beside_video) == (0, {})
+    assert (reference.observe_motion, reference.start_along_reference) == (False, 0.0)
 
 
 def test_rows_without_the_mask_do_not_lose_it_either():

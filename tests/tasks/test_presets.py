@@ -143,3 +143,22 @@ def test_isaac_lab_s_train_lists_the_presets(tmp_path: Path):
     text = isaaclab("train", "--task", TASK, "--help", cwd=tmp_path)
     for name in ("paper", "cpu", "torque", "position", "newton_mjwarp", "ovphysx", "newton_renderer"):
         assert name in text, name
+
+
+def test_without_first_steps_of_tracking_the_motion_counts_beside_the_video_at_once():
+    cfg = env_cfg("presets=cpu", "env.tracking_steps=0", "env.orientation_weight=0.5")
+    cfg.count_motion()
+    assert cfg.curriculum.tracking_first is None
+    assert cfg.rewards.mask_iou.weight == cfg.rewards.video_similarity.weight == 1.0
+    speed, orientation = cfg.rewards.tracking_root_vel, cfg.rewards.tracking_root_rot
+    assert (speed.weight, speed.params["quantity"]) == (1.0, "root_vel")
+    assert (orientation.weight, orientation.params["quantity"]) == (0.5, "root_rot")
+    assert cfg.rewards.tracking_joint_pos is cfg.rewards.tracking_joint_vel is None
+
+
+def test_with_the_papers_settings_the_video_alone_counts():
+    cfg = env_cfg("presets=paper")
+    rewards = cfg.rewards.to_dict()
+    cfg.count_motion()
+    assert cfg.rewards.to_dict() == rewards
+    assert cfg.curriculum.tracking_first is None

@@ -31,7 +31,7 @@ def env(open_env):
         cfg.joints_weight, cfg.orientation_weight = VIDEO["tracking_joint_pos"], VIDEO["tracking_root_rot"]
         cfg.tracking_until = 1.0
         cfg.commands.reference.lost_below = 0.3  # off by default
-        cfg.begin_with_tracking()
+        cfg.count_motion()
 
     with open_env("presets=cpu", num_envs=NUM_ENVS, task="NIL-A1-Walk", change=change) as env:
         yield env

@@ -33,6 +33,7 @@ SCRIPTS = ASSETS.parent / "scripts"
 
 VIDEO_ALONE = (
     "env.tracking_steps=0",
+    "env.speed_weight=0",
     "env.commands.reference.observe_motion=false",
     "env.commands.reference.start_along_reference=0",
 )

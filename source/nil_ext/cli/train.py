@@ -37,7 +37,11 @@ from .run_folders import LIBRARY, run_folder
 from .session import Session, open_session, rank
 
 if TYPE_CHECKING:
+    from ..reference import Reference
     from ..tasks.imitation_env_cfg import ImitationEnvCfg
+
+_MOTION = {"tracking_root_vel": "speed", "tracking_joint_pos": "joint angles", "tracking_root_rot": "orientation"}
+"""What users call what counts beside the video."""
 
 
 def run(argv: list[str]) -> int:
@@ -72,23 +76,8 @@ def run(argv: list[str]) -> int:
     trajectories = _trajectories(args, env_cfg, agent_cfg)
     reference = load_reference(env_cfg.commands.reference, LiftWatch(), args.device)
     print(f"[nil_ext] Reference: {describe(reference)}")
-    if env_cfg.tracking_steps > 0 and env_cfg.imitates_video and reference.motion is not None:
-        if args.distributed:  # a curriculum is looked at when an episode ends, which each process does in its own time
-            raise InputError("env.tracking_steps is for a single process: set it to 0 with --num_gpus.")
-        env_cfg.begin_with_tracking()
-        beside = {
-            "speed": env_cfg.speed_weight,
-            "joint angles": env_cfg.joints_weight,
-            "orientation": env_cfg.orientation_weight,
-        }
-        then = " and ".join(["its video", *(what for what, weight in beside.items() if weight)])
-        print(
-            "[nil_ext] Training follows the reference's joint angles first, without filming, until episodes last "
-            f"{env_cfg.tracking_until:.0%} of it or for {env_cfg.tracking_steps} steps, then {then} "
-            "(env.tracking_steps=0: the video alone)."
-        )
-    else:
-        _say_what_does_not_count(env_cfg)
+    if env_cfg.imitates_video:
+        _count_motion(env_cfg, reference, args)
     checkpoint = (
         find_checkpoint(args.checkpoint, agent_cfg.experiment_name, task, args.agent) if args.checkpoint else None
     )
@@ -150,19 +139,35 @@ def run(argv: list[str]) -> int:
     return 0
 
 
-def _say_what_does_not_count(env_cfg: ImitationEnvCfg) -> None:
-    """Without first steps of tracking nothing of the reference's motion is counted beside the video.
+def _count_motion(env_cfg: ImitationEnvCfg, reference: Reference, args: argparse.Namespace) -> None:
+    """Let the reference's motion count where it is known, and say what does.
 
     Raises:
-        InputError: When joint angles or orientation are asked for, which no profile does by itself.
+        InputError: When it is not known and joint angles or orientation are asked for, which no profile does by itself;
+            when several processes would follow it first.
     """
-    condition = "only after first steps of tracking: with env.tracking_steps above 0, a reference whose joint angles "
-    condition += "are known, and the video's reward"
-    for name in ("joints_weight", "orientation_weight"):
-        if (weight := getattr(env_cfg, name)) and env_cfg.imitates_video:
-            raise InputError(f"env.{name}={weight:g} counts {condition}.")
-    if env_cfg.speed_weight and env_cfg.imitates_video:
-        print(f"[nil_ext] The video alone: env.speed_weight counts {condition}.")
+    if reference.motion is None:
+        for name in ("joints_weight", "orientation_weight"):
+            if weight := getattr(env_cfg, name):
+                raise InputError(
+                    f"env.{name}={weight:g} needs a reference with joint angles: lift the clip "
+                    "(env.commands.reference.lift=true), or leave it out."
+                )
+        print("[nil_ext] Training by the video alone: the reference's motion is not known.")
+        return
+    if env_cfg.tracking_steps and args.distributed:
+        # a curriculum is looked at when an episode ends, which each process does in its own time
+        raise InputError("env.tracking_steps is for a single process: set it to 0 with --num_gpus.")
+    env_cfg.count_motion()
+    counts = " and ".join(["its video", *(_MOTION[name] for name in env_cfg.beside_video)])
+    if env_cfg.tracking_steps:
+        print(
+            "[nil_ext] Training follows the reference's joint angles first, without filming, until episodes last "
+            f"{env_cfg.tracking_until:.0%} of it or for {env_cfg.tracking_steps} steps, then {counts} "
+            "(env.tracking_steps=0: from the first step on)."
+        )
+    else:
+        print(f"[nil_ext] Training follows the reference by {counts} from the first step on.")
 
 
 def _trajectories(args: argparse.Namespace, env_cfg, agent_cfg) -> Trajectories | None:

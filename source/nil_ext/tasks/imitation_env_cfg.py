@@ -113,7 +113,7 @@ class CurriculumCfg:
     """What changes in the course of training."""
 
     tracking_first: CurriculumTermCfg | None = None
-    """See :meth:`ImitationEnvCfg.begin_with_tracking`."""
+    """See :meth:`ImitationEnvCfg.count_motion`."""
 
 
 @configclass
@@ -140,21 +140,21 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
 
     tracking_steps: int = 0
     """At most so many control steps at the begin of a training follow the joint angles of a reference, where they are
-    known, before the video counts; 0 for the video alone (the paper). ``scripts/train.py`` does it."""
+    known, before the video counts; 0 for the video from the first step on (the paper). ``scripts/train.py`` does it."""
 
     tracking_until: float = 0.8
     """They end sooner, once episodes last this share of what is left of the reference where they start."""
 
     speed_weight: float = 0.0
-    """What the reference's speed counts beside the video after those steps. The camera follows the robot, so the video
-    hardly tells how fast it goes; the stance feet of a lifted clip do."""
+    """What the reference's speed counts beside the video, where its motion is known. The camera follows the robot, so
+    the video hardly tells how fast it goes; the stance feet of a lifted clip do."""
 
     joints_weight: float = 0.0
-    """What the reference's joint positions count beside the video after those steps."""
+    """What the reference's joint positions count beside the video, where they are known."""
 
     orientation_weight: float = 0.0
-    """What the orientation of the reference's root counts beside the video after those steps: joints alone are followed
-    by a robot that leans."""
+    """What the orientation of the reference's root counts beside the video, where its motion is known: joints alone are
+    followed by a robot that leans."""
 
     sim: SimulationCfg = SimulationCfg(dt=0.002, render_interval=5, physics=PhysicsPresetCfg())
     """500 Hz physics (the paper)."""
@@ -269,7 +269,8 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         on with the video reward; nothing is filmed but where an evaluation asks for it. Weights and widths are ours.
         """
         self.rewards.video_similarity = self.rewards.mask_iou = None
-        self._add_tracking_terms()
+        for name, term in self._tracking_terms().items():
+            setattr(self.rewards, name, term)
         self.commands.reference.filmed = False
         self.commands.reference.lost_below = 0.0
 
@@ -279,35 +280,47 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         terms = (self.rewards.video_similarity, self.rewards.mask_iou)
         return any(term is not None and term.weight for term in terms)
 
-    def begin_with_tracking(self) -> None:
-        """Follow the reference's joint angles first, for :attr:`tracking_steps` at most, then its video and speed."""
-        terms = {name: getattr(self.rewards, name) for name in ("video_similarity", "mask_iou")}
-        video = {name: term.weight for name, term in terms.items() if term is not None}
+    @property
+    def beside_video(self) -> dict[str, float]:
+        """Weights of what counts of the reference's motion beside its video, by name of the term, where it is not 0."""
+        weights = {
+            "tracking_root_vel": self.speed_weight,
+            "tracking_joint_pos": self.joints_weight,
+            "tracking_root_rot": self.orientation_weight,
+        }
+        return {name: weight for name, weight in weights.items() if weight}
+
+    def count_motion(self) -> None:
+        """Let a reference's motion count: beside its video, and alone in the first steps, if there are any."""
+        beside, tracking = self.beside_video, self._tracking_terms()
+        if not self.tracking_steps:
+            for name, weight in beside.items():
+                setattr(self.rewards, name, tracking[name].replace(weight=weight))
+            return
+        for name, term in tracking.items():
+            setattr(self.rewards, name, term)
+        video = {name: getattr(self.rewards, name) for name in ("video_similarity", "mask_iou")}
         params = {
             "num_steps": self.tracking_steps,
             "until": self.tracking_until,
-            "tracking": self._add_tracking_terms(),
-            "video": {
-                **video,
-                "tracking_root_vel": self.speed_weight,
-                "tracking_joint_pos": self.joints_weight,
-                "tracking_root_rot": self.orientation_weight,
-            },
+            "tracking": {name: term.weight for name, term in tracking.items()},
+            "video": {**{name: term.weight for name, term in video.items() if term is not None}, **beside},
         }
         self.curriculum.tracking_first = CurriculumTermCfg(func=mdp.TrackingFirst, params=params)
 
-    def _add_tracking_terms(self) -> dict[str, float]:
-        """Add the rewards of :meth:`set_tracking_reward`; their weights by name."""
+    @staticmethod
+    def _tracking_terms() -> dict[str, RewardTermCfg]:
+        """The rewards of :meth:`set_tracking_reward`, by name."""
         terms = (
             ("tracking_joint_pos", "joint_pos", [0.15, 0.4], 1.0),
             ("tracking_joint_vel", "joint_vel", [4.0], 0.2),
             ("tracking_root_vel", "root_vel", [0.3], 1.0),
             ("tracking_root_rot", "root_rot", [0.2], 1.0),
         )
-        for name, quantity, widths, weight in terms:
-            term = RewardTermCfg(func=mdp.Tracking, weight=weight, params={"quantity": quantity, "widths": widths})
-            setattr(self.rewards, name, term)
-        return {name: weight for name, _, _, weight in terms}
+        return {
+            name: RewardTermCfg(func=mdp.Tracking, weight=weight, params={"quantity": quantity, "widths": widths})
+            for name, quantity, widths, weight in terms
+        }
 
     def play_mode(self) -> None:
         """Playback: few robots, every episode from e0."""
