@@ -156,6 +156,14 @@ def test_without_first_steps_of_tracking_the_motion_counts_beside_the_video_at_o
     assert cfg.rewards.tracking_joint_pos is cfg.rewards.tracking_joint_vel is None
 
 
+@pytest.mark.parametrize(("task", "steps"), [(TASK, 4000), ("NIL-Talos-Walk", 0)])
+def test_whether_joint_angles_come_first_is_the_robots(task: str, steps: int):
+    cfg, _ = resolve_task_config(task, "bro_cfg_entry_point", overrides=["presets=cpu"])
+    assert cfg.tracking_steps == steps
+    cfg, _ = resolve_task_config(task, "bro_cfg_entry_point", overrides=["presets=cpu", "env.tracking_steps=7"])
+    assert cfg.tracking_steps == 7
+
+
 def test_with_the_papers_settings_the_video_alone_counts():
     cfg = env_cfg("presets=paper")
     rewards = cfg.rewards.to_dict()

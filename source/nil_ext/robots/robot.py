@@ -144,6 +144,9 @@ class Robot:
 
     Joints that are not in it follow the reference: a policy learns sooner without what does not help to balance."""
 
+    tracking_first: bool = True
+    """Whether the ``cpu`` profile's training follows a reference's joint angles before its video (docs/method.md)."""
+
     episode_length: float = 4.0
     """Length of an episode, and of the sketch [s]."""
 

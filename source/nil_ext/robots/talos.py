@@ -112,6 +112,7 @@ TALOS = Robot(
         "arm_.*": 0.5,
     },
     residual_scale={"leg_.*_[345]_joint": 0.12, "leg_.*_[126]_joint": 0.08, "torso_.*": 0.08},
+    tracking_first=False,  # where the reward changed, a policy could unlearn to begin the clip (docs/results)
     feet=("leg_left_6_link", "leg_right_6_link"),
     torso="torso_2_link",
     # corners of the sole of the foot's collision mesh

@@ -23,7 +23,7 @@ def walk_env_cfg(robot: Robot, task: str, reward: str = IMITATION) -> PresetCfg:
     paper, cpu = ImitationEnvCfg(), ImitationEnvCfg()
     paper.set_robot(robot, task)
     cpu.set_robot(robot, task, action="residual")
-    cpu.set_cpu_profile()
+    cpu.set_cpu_profile(robot)
     for cfg in (paper, cpu):
         if reward == TRACKING:
             cfg.set_tracking_reward()
