@@ -239,7 +239,7 @@ class ImitationEnvCfg(ManagerBasedRLEnvCfg):
         # a bad policy pays more in penalties than it earns, which would make falling the best thing to do
         self.rewards.alive.weight = 0.2
         self.rewards.heading.weight = -1.0
-        # the H1 and the G1 walk sooner and more alike that way (docs/results)
+        # the H1 and the G1 look more like their clips that way (docs/results)
         self.tracking_steps = 4000 if robot.tracking_first else 0
         # without it a robot marches in place before a camera that follows it
         self.speed_weight = 1.0
